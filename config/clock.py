@@ -1,0 +1,68 @@
+"""The only place that reads time.
+
+Everything that decides takes `now` (an aware UTC instant) as an argument; whoever stands at the edge asks a
+`Clock`. The demo and the tests move time with a `TestClock`, or, across processes, with an `OffsetClock`.
+"""
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where an edge gets its time from."""
+
+    def now(self) -> datetime:
+        """The present instant, aware, in UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class TestClock:
+    """A clock that stands still until somebody moves it."""
+
+    __test__ = False  # pytest: this is no test class
+
+    def __init__(self, now: datetime) -> None:
+        if now.tzinfo is None:
+            raise ValueError("a clock needs an aware instant")
+        self._now = now.astimezone(UTC)
+
+    def now(self) -> datetime:
+        return self._now
+
+    def move_to(self, now: datetime) -> None:
+        self._now = now.astimezone(UTC)
+
+    def advance(self, **delta: float) -> None:
+        """Moves the clock by a `timedelta`'s arguments, e.g. ``advance(days=1)``."""
+        self._now += timedelta(**delta)
+
+
+class OffsetClock:
+    """The machine's clock plus the seconds that stand in a file: a test moves a running daemon with it.
+
+    A missing or unreadable file is an offset of zero, so that the clock can be set up after the daemon.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def now(self) -> datetime:
+        try:
+            offset_seconds = float(self._path.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            offset_seconds = 0.0
+        return datetime.now(UTC) + timedelta(seconds=offset_seconds)
+
+
+def monotonic_seconds() -> float:
+    """Seconds of a clock that never jumps; for intervals and rates only."""
+    return time.monotonic()

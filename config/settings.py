@@ -1,0 +1,315 @@
+"""The settings: every one typed, with its unit in its name, a default and a help text.
+
+`load` reads `hradlo.toml`, and an error lists *every* problem with its place. The commented example
+`config/hradlo.toml` is rendered from these classes by `config.example` and held equal to them by a test.
+Secrets never stand in the file: each is a file of its own, see `Settings.secret`.
+"""
+
+import os
+import tomllib
+from datetime import time
+from functools import cached_property
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from schwifty import IBAN
+
+from config.errors import Problem, SettingsError
+
+DEFAULT_PATH = Path("/etc/hradlo/hradlo.toml")
+SIGNING_KEY_BYTES_MIN = 32
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("is not a time zone: write it like Europe/Prague")
+    return name
+
+
+def _valid_iban(text: str) -> str:
+    try:
+        return str(IBAN(text)) if text else ""
+    except ValueError as error:
+        raise ValueError(f"is not a valid IBAN ({error})") from error
+
+
+def _plain_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be an address like http://10.0.0.1:8080 without a query")
+    return text.rstrip("/")
+
+
+def _endpoint(text: str) -> str:
+    """`host:port` of a listening socket; IPv6 in brackets."""
+    host, _, port = text.rpartition(":")
+    if not port.isdigit() or not 0 <= int(port) < 65536:
+        raise ValueError("must be ADDRESS:PORT, for example 0.0.0.0:8080 or [::]:8080")
+    ip_address(host.strip("[]"))
+    return text
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+Iban = Annotated[str, AfterValidator(_valid_iban)]
+Url = Annotated[str, AfterValidator(_plain_url)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are errors, values don't change after start."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, populate_by_name=True)
+
+
+class Isp(Section):
+    """Who you are: what subscribers read on the notice and in mails."""
+
+    name: str = Field("My ISP", min_length=1, max_length=80, description="The name that subscribers know you by.")
+    country: str = Field("CZ", pattern="^[A-Z]{2}$", description="ISO code; whose public holidays count.")
+    currency: str = Field("CZK", pattern="^[A-Z]{3}$", description="ISO code of the one currency of all amounts.")
+    timezone: TimeZone = Field("Europe/Prague", description="Days and hours are meant in this zone.")
+    language: Literal["cs", "en"] = Field("cs", description="Used where a person's own language is not known.")
+    phone: str = Field("", description="Where a subscriber can call; shown on the notice.")
+    email: str = Field("", description="Where a subscriber can write; shown on the notice.")
+    portal_url: str = Field("", description="The customer portal, if there is one; linked from the notice.")
+    iban: Iban = Field("", description="The account that subscribers pay to; empty hides the QR code.")
+
+
+class Database(Section):
+    """Where everything is remembered."""
+
+    url: str = Field(
+        "sqlite:////var/lib/hradlo/hradlo.db",
+        pattern="^(sqlite|postgresql)://",
+        description="sqlite:///PATH, or postgresql://USER@HOST/NAME (several gateways).",
+    )
+
+
+class Secrets(Section):
+    """Secrets are files, one each, readable by Hradlo's user only; under systemd, credentials."""
+
+    directory: Path = Field(
+        Path("/etc/hradlo/secrets"),
+        description="Holds signing_key (made by `hradlo init`) and smtp_password. LoadCredential wins over it.",
+    )
+
+
+class Dunning(Section):
+    """From an overdue invoice to a suspended line. Days are counted in the ISP's time zone."""
+
+    reminder_days: tuple[Annotated[int, Field(ge=1, le=365)], ...] = Field(
+        (3, 10), description="E-mail reminders so many days after the due date of the oldest overdue invoice."
+    )
+    notice_days: int = Field(14, ge=1, le=365, description="The notice appears so many days after the due date.")
+    minimum_debt: float = Field(
+        100.00, ge=0, multiple_of=0.01, description="No notice and no suspension below this debt (in `isp.currency`)."
+    )
+    grace_days: int = Field(10, ge=1, le=365, description="From the acknowledgement to the suspension.")
+    notice_mail_days: int = Field(
+        3, ge=0, le=365, description="A notice not acknowledged for so many days is sent by e-mail, too."
+    )
+    suspend_unacknowledged_days: int = Field(
+        0, ge=0, le=365, description="Suspend so many days after that e-mail without any acknowledgement; 0 = never."
+    )
+    day_starts_at: time = Field(time(8, 0), description="Reminders and notices begin at this hour, not at midnight.")
+    quiet_from: time = Field(time(16, 0), description="Nobody is suspended from this hour …")
+    quiet_until: time = Field(time(8, 0), description="… until this hour.")
+    suspend_weekdays: tuple[Weekday, ...] = Field(
+        ("mon", "tue", "wed", "thu", "fri"), min_length=1, description="Days on which a suspension may begin."
+    )
+    spares_holidays: bool = Field(True, description="Nobody is suspended on a public holiday of `isp.country`.")
+
+
+class Notice(Section):
+    """The plain-HTTP server that shows the notice. Who asks is known by the source address alone."""
+
+    url: Url = Field("http://10.0.0.1:8080", description="Where the notice lives; every redirect leads here.")
+    listen: tuple[Endpoint, ...] = Field(
+        ("0.0.0.0:8080", "[::]:8080"), min_length=1, description="Sockets; ignored when systemd passes them in."
+    )
+    addresses: tuple[IPv4Address | IPv6Address, ...] = Field(
+        (),
+        description="The gateway's own addresses (at most one IPv4 and one IPv6) that redirected requests are sent "
+        "to; needed by the nftables driver.",
+    )
+    port: int = Field(8080, ge=1, le=65535, description="The port that redirected requests are sent to.")
+    acknowledge_minutes: int = Field(60, ge=1, le=1440, description="A page older than this must be read again.")
+    headers_timeout_seconds: int = Field(5, ge=1, le=10, description="A request not complete by then is closed.")
+    connections_per_address: int = Field(20, ge=2, description="Open connections from one address.")
+    requests_per_minute: int = Field(120, ge=10, description="Requests from one address, with bursts of a quarter.")
+
+
+class CaptiveApi(Section):
+    """RFC 8908: devices that learned the address by DHCP option 114 ask here. Off without a certificate."""
+
+    listen: tuple[Endpoint, ...] = Field((), description="TLS sockets, for example 0.0.0.0:8443.")
+    url: str = Field("", description="https:// address of the same server, as devices reach it.")
+    certificate: Path | None = Field(None, description="PEM chain; must be valid for the name in `url`.")
+    key: Path | None = Field(None, description="PEM private key.")
+
+
+class Enforcement(Section):
+    """What is done on the network, and where."""
+
+    driver: Literal["nftables", "dryrun"] = Field("nftables", description="dryrun decides and mails, but writes nothing.")
+    subscriber_interfaces: tuple[str, ...] = Field((), description="Interfaces behind which subscribers are.")
+    resolvers: tuple[IPv4Address | IPv6Address, ...] = Field(
+        (), description="DNS servers that a suspended line may ask."
+    )
+    dns_queries_per_second: int = Field(20, ge=1, description="… each source so many at most.")
+    garden: tuple[str, ...] = Field(
+        (), description="Names and addresses that a suspended line reaches: banks, your portal."
+    )
+    garden_refresh_seconds: int = Field(300, ge=30, description="How often the names are resolved again.")
+    reconcile_seconds: int = Field(60, ge=1, le=3600, description="A full look at everything, at least so often.")
+
+
+class Mail(Section):
+    """How mail leaves. Without a host nothing is sent, and mails wait."""
+
+    host: str = Field("", description="SMTP server; empty = mails are kept, not sent.")
+    port: int = Field(25, ge=1, le=65535, description="25, 587 (STARTTLS) or 465 (TLS).")
+    security: Literal["none", "starttls", "tls"] = Field("none", description="Encryption of the connection.")
+    username: str = Field("", description="Then the secret smtp_password is needed.")
+    sender: str = Field("", description='For example "My ISP <billing@isp.example>".')
+    per_minute: int = Field(60, ge=1, description="At most so many mails a minute, so that a run is no spam wave.")
+    timeout_seconds: int = Field(20, ge=1, le=120, description="Patience with the server.")
+
+
+class Payments(Section):
+    """Where bank statements come from."""
+
+    accounts: tuple[str, ...] = Field(
+        (), description="Your accounts as statements name them (number, or number/bank code); empty = any."
+    )
+    watch_folder: Path | None = Field(None, description="Statements dropped here are imported by themselves.")
+    watch_seconds: int = Field(10, ge=1, description="How often the folder is looked at.")
+
+
+class Daemon(Section):
+    """The running program."""
+
+    runtime_directory: Path = Field(Path("/run/hradlo"), description="The doorbell and the lock live here.")
+    log_format: Literal["auto", "json", "text"] = Field("auto", description="auto = text on a terminal, else JSON.")
+
+
+class Settings(Section):
+    """The whole file."""
+
+    isp: Isp = Isp()  # type: ignore[call-arg]
+    database: Database = Database()  # type: ignore[call-arg]
+    secrets: Secrets = Secrets()  # type: ignore[call-arg]
+    dunning: Dunning = Dunning()  # type: ignore[call-arg]
+    notice: Notice = Notice()  # type: ignore[call-arg]
+    captive_api: CaptiveApi = CaptiveApi()  # type: ignore[call-arg]
+    enforcement: Enforcement = Enforcement()  # type: ignore[call-arg]
+    mail: Mail = Mail()  # type: ignore[call-arg]
+    payments: Payments = Payments()  # type: ignore[call-arg]
+    daemon: Daemon = Daemon()  # type: ignore[call-arg]
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.isp.timezone)
+
+    def secret(self, name: str) -> str:
+        """A secret's text, from systemd's credentials or `secrets.directory`; raises `SettingsError`."""
+        problem = self._secret_problem(name)
+        if problem:
+            raise SettingsError("A secret is missing.", [problem])
+        return self._secret_path(name).read_text(encoding="utf-8").strip()
+
+    def signing_key(self) -> bytes:
+        """Signs acknowledgement tokens and return addresses."""
+        return self.secret("signing_key").encode()
+
+    def _secret_path(self, name: str) -> Path:
+        credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+        if credentials and (Path(credentials) / name).exists():
+            return Path(credentials) / name
+        return self.secrets.directory / name
+
+    def _secret_problem(self, name: str) -> Problem | None:
+        path = self._secret_path(name)
+        try:
+            text = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not text"
+            return Problem(f"secret {name}", f"{path} can't be read ({reason}): `hradlo init` makes signing_key")
+        if name == "signing_key" and len(text) < SIGNING_KEY_BYTES_MIN:
+            return Problem(f"secret {name}", f"{path} is shorter than {SIGNING_KEY_BYTES_MIN} characters")
+        return None
+
+    def problems(self) -> list[Problem]:
+        """What one setting demands of another, and the secrets."""
+        found = [self._secret_problem("signing_key")]
+        if self.mail.username:
+            found.append(self._secret_problem("smtp_password"))
+        if self.mail.host and not self.mail.sender:
+            found.append(Problem("[mail] sender", "is needed when mail.host is set"))
+        if self.enforcement.driver == "nftables":
+            found += self._nftables_problems()
+        if self.captive_api.listen and not (self.captive_api.certificate and self.captive_api.key):
+            found.append(Problem("[captive_api] certificate", "certificate and key are needed to listen"))
+        if self.captive_api.listen and not self.captive_api.url.startswith("https://"):
+            found.append(Problem("[captive_api] url", "must be an https:// address (RFC 8908 §4)"))
+        return [problem for problem in found if problem]
+
+    def _nftables_problems(self) -> list[Problem | None]:
+        found: list[Problem | None] = []
+        if not self.enforcement.subscriber_interfaces:
+            found.append(Problem("[enforcement] subscriber_interfaces", "is needed: where your subscribers are"))
+        versions = [address.version for address in self.notice.addresses]
+        if not versions or len(versions) != len(set(versions)):
+            found.append(Problem("[notice] addresses", "needs one IPv4 and/or one IPv6 address of this gateway"))
+        return found
+
+
+def parse(text: str, source: str = "hradlo.toml") -> Settings:
+    """Settings from TOML text; raises `SettingsError` with every problem and its place.
+
+    Secrets and what settings demand of each other are checked by `load` alone.
+    """
+    try:
+        data: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{source} is not TOML.", [Problem(source, str(error))]) from error
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        raise SettingsError(f"{source} has errors.", _problems_of(error)) from error
+
+
+def load(path: Path = DEFAULT_PATH) -> Settings:
+    """Reads and checks a settings file; raises `SettingsError` with every problem and its place."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        remedy = "Write one with `hradlo init`, or name another with --config."
+        raise SettingsError(f"{path} can't be read: {reason}.", [], remedy) from error
+    settings = parse(text, str(path))
+    problems = settings.problems()
+    if problems:
+        raise SettingsError(f"{path} has errors.", problems)
+    return settings
+
+
+def _problems_of(error: ValidationError) -> list[Problem]:
+    return [Problem(_place(item["loc"]), _message(item)) for item in error.errors()]
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    section, *rest = (str(part) for part in location)
+    return f"[{section}] {' '.join(rest)}".rstrip()
+
+
+def _message(item: Any) -> str:
+    if item["type"] == "extra_forbidden":
+        return "is not a setting: see the commented example, config/hradlo.toml"
+    text = str(item["msg"]).removeprefix("Value error, ")
+    return f"{text} (it is {item['input']!r})"

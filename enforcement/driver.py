@@ -1,0 +1,40 @@
+"""What every way of enforcing must be able to do. `nftables/`, `routeros/` and `dryrun` are the three.
+
+The contract, held by one test suite for all drivers (`tests/enforcement/test_driver_contract.py`):
+
+* `observe` reads, and never writes.
+* `apply(plan)` leaves the network so that `observe` shows the plan carried out; all of it or nothing.
+* Only what carries Hradlo's own mark is ever written; what others made is not touched.
+* Closing a driver changes nothing on the network.
+"""
+
+from collections.abc import Collection
+from typing import Protocol
+
+from enforcement.state import Address, Applied, LineState, Observed, Plan
+
+
+class Driver(Protocol):
+    """One way of enforcing line states on one gateway."""
+
+    name: str
+
+    async def observe(self) -> Observed:
+        """The present state; raises `DriverError` (without the right to read it, `MissingRights`)."""
+        ...
+
+    async def look_at(self, addresses: Collection[Address]) -> dict[Address, LineState]:
+        """The present state of a few addresses, without reading everything."""
+        ...
+
+    async def apply(self, plan: Plan) -> Applied:
+        """Carries the plan out, atomically; raises `DriverError` and changes nothing when it can't."""
+        ...
+
+    async def foreign_change(self) -> None:
+        """Returns when somebody else touched what is ours (or may have): observe again then."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of sockets and processes; the network stays as it is."""
+        ...
