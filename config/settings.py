@@ -156,7 +156,9 @@ class CaptiveApi(Section):
 class Enforcement(Section):
     """What is done on the network, and where."""
 
-    driver: Literal["nftables", "dryrun"] = Field("nftables", description="dryrun decides and mails, but writes nothing.")
+    driver: Literal["nftables", "dryrun"] = Field(
+        "nftables", description="dryrun decides and mails, but writes nothing."
+    )
     subscriber_interfaces: tuple[str, ...] = Field((), description="Interfaces behind which subscribers are.")
     resolvers: tuple[IPv4Address | IPv6Address, ...] = Field(
         (), description="DNS servers that a suspended line may ask."
