@@ -1,0 +1,106 @@
+"""What is true about one contract, and what follows from it: the values that `rules.decide` maps.
+
+Pure. `Facts` are read from the store in bulk; a `Decision` is written back by `operations.record`.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from billing.money import ZERO, Money
+
+
+class Stage(StrEnum):
+    """Where a contract stands. The line is restricted in NOTICE and SUSPENDED only."""
+
+    CLEAR = "clear"
+    REMINDED = "reminded"
+    NOTICE = "notice"
+    ACKNOWLEDGED = "acknowledged"
+    SUSPENDED = "suspended"
+
+    @property
+    def line(self) -> str:
+        """The state of the contract's line in this stage: `open`, `notice` or `suspended`."""
+        return self.value if self in (Stage.NOTICE, Stage.SUSPENDED) else "open"
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceFact:
+    """An invoice of which something is still open (or that makes no sense)."""
+
+    id: int
+    number: str
+    issued_on: date
+    due_on: date
+    total: Money
+    open: Money
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeFact:
+    """The contract's open notice."""
+
+    id: int
+    opened_at: datetime
+    mailed_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    acknowledged_invoices: frozenset[int] = frozenset()
+    """Ids of the invoices that the acknowledged page showed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that counts for one contract at one moment."""
+
+    contract_id: int
+    contract_number: str
+    stage: Stage = Stage.CLEAR
+    """As it was last recorded."""
+    parked_why: str = ""
+    """As it was last recorded."""
+    line: str = "open"
+    """What the network does to it, as it was last recorded."""
+    invoices: tuple[InvoiceFact, ...] = ()
+    reminded: frozenset[tuple[int, int]] = frozenset()
+    """(invoice id of the anchor, after_days) of every reminder that was sent."""
+    notice: NoticeFact | None = None
+    promise_until_on: date | None = None
+    is_held: bool = False
+    is_exempt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One step that was taken through the table."""
+
+    before: Stage
+    event: str
+    after: Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What `decide` says: the standing of one contract, and what is to be written for it."""
+
+    contract_id: int
+    stage: Stage
+    line: str
+    """What the network is to do: `open`, `notice` or `suspended`."""
+    why: str
+    """The event that led to the stage, or that keeps it from a stricter one; see `rules.WORDS`."""
+    debt: Money = ZERO
+    """Overdue and open."""
+    transitions: tuple[Transition, ...] = ()
+    parked: tuple[str, ...] = ()
+    """Absurd facts in words; while there are any, the line gets no stricter."""
+    suspend_at: datetime | None = None
+    """When the running clock ends, moved to a moment at which a suspension may begin."""
+    next_look_at: datetime | None = None
+    """When the same facts may lead to something else."""
+    opens_notice: bool = False
+    closes_notice: str = ""
+    """Why the open notice ends; empty = it does not."""
+    reminder_due: tuple[int, int] | None = None
+    """(invoice id of the anchor, after_days)"""
+    notice_mail_due: bool = False

@@ -1,0 +1,124 @@
+"""What dunning remembers: each contract's stage, reminders, notices, acknowledgements, promises, lines."""
+
+from datetime import date, datetime
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from billing.money import Money
+from billing.store.schema import Amount, Base, Instant, RowId
+
+
+class Standing(Base):
+    """The stage that a contract is in; no row means CLEAR. Its history is in the journal."""
+
+    __tablename__ = "standing"
+
+    contract_id: Mapped[int] = mapped_column(ForeignKey("contract.id"), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(20), index=True)
+    why: Mapped[str] = mapped_column(String(40))
+    """The event of the table in `rules.py` that led here."""
+    since_at: Mapped[datetime] = mapped_column(Instant)
+    parked_why: Mapped[str] = mapped_column(Text, default="")
+    """Absurd facts, in words; while there are any, the line gets no stricter."""
+
+
+class Line(Base):
+    """What the network does to a contract's addresses; no row means open. Written after it was done."""
+
+    __tablename__ = "line"
+
+    contract_id: Mapped[int] = mapped_column(ForeignKey("contract.id"), primary_key=True)
+    state: Mapped[str] = mapped_column(String(20), index=True)
+    since_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class Reminder(Base):
+    """A reminder that was written to the outbox."""
+
+    __tablename__ = "reminder"
+    __table_args__ = (UniqueConstraint("contract_id", "anchor_invoice_id", "after_days"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    contract_id: Mapped[int] = mapped_column(ForeignKey("contract.id"))
+    anchor_invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"))
+    """The oldest overdue invoice then: reminders are counted from it."""
+    after_days: Mapped[int]
+    at: Mapped[datetime] = mapped_column(Instant)
+
+
+class Notice(Base):
+    """One notice to one contract, from the first redirect to the end of its debt; at most one is open."""
+
+    __tablename__ = "notice"
+    __table_args__ = (
+        Index(
+            "uq_notice_open",
+            "contract_id",
+            unique=True,
+            sqlite_where="closed_at IS NULL",
+            postgresql_where="closed_at IS NULL",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    contract_id: Mapped[int] = mapped_column(ForeignKey("contract.id"), index=True)
+    opened_at: Mapped[datetime] = mapped_column(Instant)
+    mailed_at: Mapped[datetime | None] = mapped_column(Instant)
+    closed_at: Mapped[datetime | None] = mapped_column(Instant)
+    closed_why: Mapped[str] = mapped_column(String(40), default="")
+
+
+class Showing(Base):
+    """A notice page was shown: evidence, not a state. One row per notice, source address and text."""
+
+    __tablename__ = "showing"
+    __table_args__ = (UniqueConstraint("notice_id", "source_address", "text_sha256"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    notice_id: Mapped[int] = mapped_column(ForeignKey("notice.id"))
+    at: Mapped[datetime] = mapped_column(Instant)
+    source_address: Mapped[str] = mapped_column(String(45))
+    user_agent: Mapped[str] = mapped_column(String(300), default="")
+    text_sha256: Mapped[str] = mapped_column(String(64))
+
+
+class Acknowledgement(Base):
+    """ "I have read this": once per notice, with exactly what was shown. Never changed."""
+
+    __tablename__ = "acknowledgement"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    notice_id: Mapped[int] = mapped_column(ForeignKey("notice.id"), unique=True)
+    at: Mapped[datetime] = mapped_column(Instant)
+    source_address: Mapped[str] = mapped_column(String(45))
+    user_agent: Mapped[str] = mapped_column(String(300), default="")
+    language: Mapped[str] = mapped_column(String(2))
+    text: Mapped[str] = mapped_column(Text)
+    """The words of the page, as they were shown."""
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+
+
+class AcknowledgedInvoice(Base):
+    """An invoice that the acknowledged notice showed, and how much of it was open then."""
+
+    __tablename__ = "acknowledged_invoice"
+
+    acknowledgement_id: Mapped[int] = mapped_column(ForeignKey("acknowledgement.id"), primary_key=True)
+    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"), primary_key=True)
+    open: Mapped[Money] = mapped_column(Amount)
+
+
+class Promise(Base):
+    """ "Not before this date": the latest one that was not released counts."""
+
+    __tablename__ = "promise"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    contract_id: Mapped[int] = mapped_column(ForeignKey("contract.id"), index=True)
+    until_on: Mapped[date]
+    """The last day that is protected."""
+    why: Mapped[str] = mapped_column(Text, default="")
+    made_by: Mapped[str] = mapped_column(String(100))
+    made_at: Mapped[datetime] = mapped_column(Instant)
+    released_at: Mapped[datetime | None] = mapped_column(Instant)

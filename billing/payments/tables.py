@@ -1,0 +1,102 @@
+"""Bank statements, payments, what they paid, and the double-entry ledger."""
+
+from datetime import date, datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from billing.money import Money
+from billing.store.schema import Amount, Base, Instant, RowId
+
+
+class BankStatement(Base):
+    """A statement that was imported whole."""
+
+    __tablename__ = "bank_statement"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    account: Mapped[str] = mapped_column(String(40))
+    number: Mapped[str] = mapped_column(String(40), default="")
+    closed_on: Mapped[date]
+    old_balance: Mapped[Money] = mapped_column(Amount)
+    new_balance: Mapped[Money] = mapped_column(Amount)
+    source: Mapped[str] = mapped_column(Text)
+    """The file's name, as an admin would look for it."""
+    imported_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class Payment(Base):
+    """A credit line of a statement; kept for ever, counted once."""
+
+    __tablename__ = "payment"
+    __table_args__ = (
+        UniqueConstraint("account", "bank_ref"),
+        CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("unallocated >= 0 AND unallocated <= amount", name="unallocated"),
+        Index("ix_payment_waiting", "state", sqlite_where="state = 'waiting'", postgresql_where="state = 'waiting'"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    statement_id: Mapped[int] = mapped_column(ForeignKey("bank_statement.id"))
+    account: Mapped[str] = mapped_column(String(40))
+    bank_ref: Mapped[str] = mapped_column(String(120))
+    """The bank's stable id of the movement, or what stands for one (`banks/`)."""
+    booked_on: Mapped[date]
+    amount: Mapped[Money] = mapped_column(Amount)
+    variable_symbol: Mapped[str] = mapped_column(String(10), default="")
+    specific_symbol: Mapped[str] = mapped_column(String(10), default="")
+    constant_symbol: Mapped[str] = mapped_column(String(10), default="")
+    counter_account: Mapped[str] = mapped_column(String(60), default="")
+    message: Mapped[str] = mapped_column(Text, default="")
+    contract_id: Mapped[int | None] = mapped_column(ForeignKey("contract.id"), index=True)
+    state: Mapped[str] = mapped_column(String(10))
+    """`matched`: it belongs to `contract_id`; `waiting`: a person must say whose it is."""
+    why: Mapped[str] = mapped_column(Text)
+    """Why it matched, or why it waits."""
+    unallocated: Mapped[Money] = mapped_column(Amount)
+    """Not yet used for an invoice: credit of the contract, or all of it while waiting."""
+
+
+class Allocation(Base):
+    """So much of a payment paid so much of an invoice."""
+
+    __tablename__ = "allocation"
+    __table_args__ = (CheckConstraint("amount > 0", name="amount"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payment.id"), index=True)
+    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"), index=True)
+    amount: Mapped[Money] = mapped_column(Amount)
+    at: Mapped[datetime] = mapped_column(Instant)
+
+
+class LedgerTransaction(Base):
+    """One money fact. `key` makes it unrepeatable; once sealed it is balanced and immutable (triggers)."""
+
+    __tablename__ = "ledger_transaction"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), unique=True)
+    """For example `invoice:26000001:opened`, `payment:ACCOUNT:REF`."""
+    kind: Mapped[str] = mapped_column(String(30))
+    effective_on: Mapped[date]
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    is_sealed: Mapped[bool] = mapped_column(default=False)
+
+
+class Posting(Base):
+    """One side of a money fact; the postings of a transaction sum to zero."""
+
+    __tablename__ = "posting"
+    __table_args__ = (
+        CheckConstraint("amount <> 0", name="amount"),
+        Index("ix_posting_account", "account", "contract_id"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    transaction_id: Mapped[int] = mapped_column(ForeignKey("ledger_transaction.id"), index=True)
+    account: Mapped[str] = mapped_column(String(60))
+    """`receivable` and `credit` (per contract), `bank:ACCOUNT`, `suspense`, `revenue`."""
+    contract_id: Mapped[int | None] = mapped_column(ForeignKey("contract.id"))
+    amount: Mapped[Money] = mapped_column(Amount)
+    """Debit positive, credit negative."""
