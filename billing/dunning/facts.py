@@ -59,8 +59,6 @@ class Facts:
     """As it was last recorded."""
     parked_why: str = ""
     """As it was last recorded."""
-    line: str = "open"
-    """What the network does to it, as it was last recorded."""
     invoices: tuple[InvoiceFact, ...] = ()
     reminded: frozenset[tuple[int, int]] = frozenset()
     """(invoice id of the anchor, after_days) of every reminder that was sent."""
@@ -81,14 +79,12 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What `decide` says: the standing of one contract, and what is to be written for it."""
+    """What `decide` says: where one contract stands, and what is to be written for it."""
 
     contract_id: int
     stage: Stage
-    line: str
-    """What the network is to do: `open`, `notice` or `suspended`."""
-    why: str
-    """The event that led to the stage, or that keeps it from a stricter one; see `rules.WORDS`."""
+    why: str = ""
+    """The event of the table that led here, or the shield that keeps the contract CLEAR; see `rules.WORDS`."""
     debt: Money = ZERO
     """Overdue and open."""
     transitions: tuple[Transition, ...] = ()
@@ -99,8 +95,16 @@ class Decision:
     next_look_at: datetime | None = None
     """When the same facts may lead to something else."""
     opens_notice: bool = False
+    """After the old one was closed, if both."""
     closes_notice: str = ""
     """Why the open notice ends; empty = it does not."""
     reminder_due: tuple[int, int] | None = None
     """(invoice id of the anchor, after_days)"""
     notice_mail_due: bool = False
+
+    @property
+    def is_news(self) -> bool:
+        """Something is to be written."""
+        return bool(
+            self.transitions or self.opens_notice or self.closes_notice or self.reminder_due or self.notice_mail_due
+        )

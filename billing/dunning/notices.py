@@ -1,0 +1,157 @@
+"""The notice as the portal shows it, the evidence that it was shown, and its acknowledgement."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.dunning.facts import Facts, NoticeFact, Stage
+from billing.dunning.policy import Policy
+from billing.dunning.reading import load_facts
+from billing.dunning.rules import Case, decide
+from billing.dunning.tables import AcknowledgedInvoice, Acknowledgement, Line, Notice, Showing
+from billing.money import Money
+from billing.store import journal
+
+
+@dataclass(frozen=True, slots=True)
+class ShownInvoice:
+    """One row of the notice's table."""
+
+    id: int
+    number: str
+    due_on: date
+    open: Money
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeView:
+    """What there is to say to one subscriber now."""
+
+    contract_id: int
+    contract_number: str
+    line: str
+    """`open`, `notice` or `suspended`, as the network was last told."""
+    stage: Stage
+    notice_id: int | None
+    invoices: tuple[ShownInvoice, ...]
+    """All that are overdue, oldest first."""
+    debt: Money
+    acknowledged_at: datetime | None
+    suspend_at: datetime | None
+    """Once acknowledged: when the grace ends. Before: when it would end if acknowledged now."""
+    promise_until_on: date | None
+
+
+async def view(session: AsyncSession, contract_id: int, policy: Policy, now: datetime) -> NoticeView:
+    """What the notice says to a contract's subscriber at `now`; raises `LookupError` for no such contract."""
+    found = await load_facts(session, [contract_id])
+    if not found:
+        raise LookupError(f"no contract with id {contract_id}")
+    facts = found[0]
+    decision = decide(facts, policy, now)
+    notice = facts.notice
+    case = Case(facts, policy, now, notice)
+    return NoticeView(
+        contract_id=contract_id,
+        contract_number=facts.contract_number,
+        line=await line_of(session, contract_id),
+        stage=decision.stage,
+        notice_id=notice.id if notice else None,
+        invoices=tuple(ShownInvoice(i.id, i.number, i.due_on, i.open) for i in case.overdue),
+        debt=case.debt,
+        acknowledged_at=notice.acknowledged_at if notice else None,
+        suspend_at=_suspend_at(facts, policy, now),
+        promise_until_on=facts.promise_until_on,
+    )
+
+
+def _suspend_at(facts: Facts, policy: Policy, now: datetime) -> datetime | None:
+    notice = facts.notice
+    if notice is None:
+        return None
+    if notice.acknowledged_at is None:
+        notice = _as_if_acknowledged(notice, facts, now)
+    return Case(facts, policy, now, notice).suspend_at
+
+
+def _as_if_acknowledged(notice: NoticeFact, facts: Facts, now: datetime) -> NoticeFact:
+    return replace(notice, acknowledged_at=now, acknowledged_invoices=frozenset(i.id for i in facts.invoices))
+
+
+async def line_of(session: AsyncSession, contract_id: int) -> str:
+    """What the network was last told to do to the contract's addresses: `open`, `notice` or `suspended`."""
+    state = await session.scalar(select(Line.state).where(Line.contract_id == contract_id))
+    return state or "open"
+
+
+async def record_showing(
+    session: AsyncSession, *, notice_id: int, source_address: str, user_agent: str, text: str, now: datetime
+) -> None:
+    """Keeps that a text was shown to an address, once; it is evidence and changes no stage."""
+    text_sha256 = hashlib.sha256(text.encode()).hexdigest()
+    known = select(Showing.id).where(
+        Showing.notice_id == notice_id, Showing.source_address == source_address, Showing.text_sha256 == text_sha256
+    )
+    if await session.scalar(known) is None:
+        row = {"notice_id": notice_id, "at": now, "source_address": source_address, "text_sha256": text_sha256}
+        await session.execute(insert(Showing).values(**row, user_agent=user_agent[:300]))
+
+
+async def acknowledge(
+    session: AsyncSession,
+    *,
+    view: NoticeView,
+    source_address: str,
+    user_agent: str,
+    language: str,
+    text: str,
+    token: str,
+    now: datetime,
+) -> bool:
+    """Keeps who acknowledged what, when and from where; from here the grace runs.
+
+    False, and nothing written, when the notice is closed or was acknowledged before. The caller has verified
+    that the token belongs to this notice and this address, in the same transaction.
+    """
+    if view.notice_id is None or not view.invoices or await _is_answered(session, view.notice_id):
+        return False
+    token_sha256 = hashlib.sha256(token.encode()).hexdigest()
+    acknowledgement = Acknowledgement(
+        notice_id=view.notice_id,
+        at=now,
+        source_address=source_address,
+        user_agent=user_agent[:300],
+        language=language,
+        text=text,
+        token_sha256=token_sha256,
+    )
+    session.add(acknowledgement)
+    await session.flush()
+    rows = [{"acknowledgement_id": acknowledgement.id, "invoice_id": i.id, "open": i.open} for i in view.invoices]
+    await session.execute(insert(AcknowledgedInvoice), rows)
+    shown = [f"{invoice.number}:{invoice.open}" for invoice in view.invoices]
+    await journal.append(
+        session,
+        at=now,
+        actor="subscriber",
+        action="notice.acknowledged",
+        contract_id=view.contract_id,
+        detail={
+            "notice": view.notice_id,
+            "source_address": source_address,
+            "invoices": json.dumps(shown),
+            "text_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        },
+    )
+    return True
+
+
+async def _is_answered(session: AsyncSession, notice_id: int) -> bool:
+    """The row is locked, so that of two who answer at once the second sees the first (PostgreSQL)."""
+    closed_at = await session.scalar(select(Notice.closed_at).where(Notice.id == notice_id).with_for_update())
+    answered = await session.scalar(select(Acknowledgement.id).where(Acknowledgement.notice_id == notice_id))
+    return closed_at is not None or answered is not None

@@ -1,0 +1,70 @@
+"""Local days and hours: when a day's work begins, and when a suspension may begin.
+
+Pure. Country knowledge comes from the `holidays` library by the country code of the policy.
+"""
+
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import holidays
+
+from billing.dunning.policy import Policy
+
+SEARCH_DAYS_MAX = 400
+
+
+@lru_cache(maxsize=4096)
+def _instant(day: date, at: time, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, at, zone).astimezone(UTC)
+
+
+def day_begins_at(day: date, policy: Policy) -> datetime:
+    """The instant at which things that are due on a local day are done."""
+    return _instant(day, policy.day_starts_at, policy.zone)
+
+
+def midnight_of(day: date, policy: Policy) -> datetime:
+    """The instant at which a local day begins."""
+    return _instant(day, time(0), policy.zone)
+
+
+def local_day(now: datetime, policy: Policy) -> date:
+    return now.astimezone(policy.zone).date()
+
+
+@lru_cache(maxsize=1024)
+def _is_suspension_day(day: date, weekdays: frozenset[int], country: str) -> bool:
+    if day.weekday() not in weekdays:
+        return False
+    return not country or day not in _holidays_of(country, day.year)
+
+
+@lru_cache(maxsize=64)
+def _holidays_of(country: str, year: int) -> holidays.HolidayBase:
+    return holidays.country_holidays(country, years=year)
+
+
+def _is_quiet(at: time, policy: Policy) -> bool:
+    if policy.quiet_from <= policy.quiet_until:
+        return policy.quiet_from <= at < policy.quiet_until
+    return at >= policy.quiet_from or at < policy.quiet_until
+
+
+def next_suspension_moment(at: datetime, policy: Policy) -> datetime:
+    """The first instant, not before `at`, at which a suspension may begin.
+
+    Raises `ValueError` when the policy leaves no such moment within a year.
+    """
+    local = at.astimezone(policy.zone)
+    for _ in range(SEARCH_DAYS_MAX):
+        day, hour = local.date(), local.time()
+        if not _is_suspension_day(day, policy.suspend_weekdays, policy.holiday_country):
+            local = datetime.combine(day + timedelta(days=1), time(0), policy.zone)
+        elif not _is_quiet(hour, policy):
+            return local.astimezone(UTC)
+        elif hour < policy.quiet_until:
+            local = datetime.combine(day, policy.quiet_until, policy.zone)
+        else:
+            local = datetime.combine(day + timedelta(days=1), time(0), policy.zone)
+    raise ValueError("the policy leaves no moment at which a suspension may begin")
