@@ -1,0 +1,280 @@
+"""The double-entry ledger: every money fact is posted once, balanced, and never changed again.
+
+    account            meaning                                     grows with
+    receivable         what a contract owes (Σ its open invoices)  an invoice (debit)
+    credit             what a contract paid too much               an overpayment (credit)
+    bank:ACCOUNT       what arrived on a bank account              a payment (debit)
+    suspense           payments of which nobody knows the owner    a waiting payment (credit)
+    opening            what was settled before Hradlo kept books   an imported, partly paid invoice (debit)
+    revenue            what was invoiced                           an invoice (credit)
+
+Debits are positive, credits negative, and the sides of a fact sum to zero. The key of a fact makes it
+unrepeatable: posting it again changes nothing, posting something else under it is refused. Sealing is the last
+step; from then on triggers of the database refuse every change (`store/migrations`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, cast
+
+from sqlalchemy import Select, Table, bindparam, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.customers.tables import Contract
+from billing.invoicing.tables import Invoice
+from billing.money import ZERO, Money
+from billing.payments.tables import Allocation, LedgerTransaction, Payment, Posting
+from config.errors import NotAllowed, Problem
+
+RECEIVABLE = "receivable"
+CREDIT = "credit"
+SUSPENSE = "suspense"
+OPENING = "opening"
+REVENUE = "revenue"
+BANK = "bank:"
+
+KEYS_PER_QUERY = 1000
+
+_TRANSACTION = cast(Table, LedgerTransaction.__table__)
+_POSTING = cast(Table, Posting.__table__)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a money fact: debit positive, credit negative; zero is left out."""
+
+    account: str
+    amount: Money
+    contract_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyFact:
+    """What `post` takes, as a value, so that many can be posted at once."""
+
+    key: str
+    kind: str
+    effective_on: date
+    sides: tuple[Side, ...]
+
+    def __post_init__(self) -> None:
+        total = Money.total(side.amount for side in self.sides)
+        if total:
+            raise ValueError(f"{self.key} does not balance: its sides sum to {total}")
+
+
+def invoice_opened(*, number: str, contract_id: int, issued_on: date, total: Money, open: Money) -> MoneyFact:  # noqa: A002 (the domain's word)
+    """An invoice enters the books; what was paid of it before comes from `opening`."""
+    sides = (
+        Side(RECEIVABLE, open, contract_id),
+        Side(OPENING, total - open, contract_id),
+        Side(REVENUE, -total),
+    )
+    return MoneyFact(f"invoice:{number}:opened", "invoice", issued_on, sides)
+
+
+async def post(
+    session: AsyncSession, *, key: str, kind: str, effective_on: date, now: datetime, postings: Sequence[Side]
+) -> bool:
+    """Posts one fact; False: it was posted before. Other content under a known key raises `NotAllowed`."""
+    return await post_many(session, [MoneyFact(key, kind, effective_on, tuple(postings))], now) == 1
+
+
+async def post_many(session: AsyncSession, facts: Iterable[MoneyFact], now: datetime) -> int:
+    """Posts all facts that are not known yet and says how many those were; see `post`."""
+    by_key: dict[str, MoneyFact] = {}
+    for fact in facts:
+        _require_same(fact, by_key.setdefault(fact.key, fact))
+    for known in await _known(session, list(by_key)):
+        _require_same(by_key.pop(known.key), known)
+    new = [fact for fact in by_key.values() if any(side.amount for side in fact.sides)]
+    if new:
+        await _write(session, new, now)
+    return len(new)
+
+
+async def _write(session: AsyncSession, facts: Sequence[MoneyFact], now: datetime) -> None:
+    await session.execute(
+        insert(_TRANSACTION),
+        [
+            {"key": f.key, "kind": f.kind, "effective_on": f.effective_on, "created_at": now, "is_sealed": False}
+            for f in facts
+        ],
+    )
+    # The id is looked up by the unique key in the same statement: no round trip, the same on every database.
+    id_of_key = select(_TRANSACTION.c.id).where(_TRANSACTION.c.key == bindparam("of_key")).scalar_subquery()
+    await session.execute(
+        insert(_POSTING).values(
+            transaction_id=id_of_key,
+            account=bindparam("of_account"),
+            contract_id=bindparam("of_contract"),
+            amount=bindparam("of_amount"),
+        ),
+        [
+            {"of_key": f.key, "of_account": s.account, "of_contract": s.contract_id, "of_amount": s.amount}
+            for f in facts
+            for s in f.sides
+            if s.amount
+        ],
+    )
+    await session.execute(
+        update(_TRANSACTION).where(_TRANSACTION.c.key == bindparam("of_key")).values(is_sealed=True),
+        [{"of_key": f.key} for f in facts],
+    )
+
+
+async def _known(session: AsyncSession, keys: Sequence[str]) -> list[MoneyFact]:
+    """The facts among `keys` that the ledger has already."""
+    heads: dict[str, tuple[str, date]] = {}
+    sides: dict[str, list[Side]] = {}
+    for start in range(0, len(keys), KEYS_PER_QUERY):
+        rows = await session.execute(
+            select(
+                _TRANSACTION.c.key,
+                _TRANSACTION.c.kind,
+                _TRANSACTION.c.effective_on,
+                _POSTING.c.account,
+                _POSTING.c.amount,
+                _POSTING.c.contract_id,
+            )
+            .join(_POSTING, _POSTING.c.transaction_id == _TRANSACTION.c.id)
+            .where(_TRANSACTION.c.key.in_(keys[start : start + KEYS_PER_QUERY]))
+        )
+        for key, kind, effective_on, account, amount, contract_id in rows:
+            heads[key] = (kind, effective_on)
+            sides.setdefault(key, []).append(Side(account, amount, contract_id))
+    return [MoneyFact(key, *heads[key], tuple(sides[key])) for key in heads]
+
+
+def _require_same(fact: MoneyFact, known: MoneyFact) -> None:
+    if _content(fact) != _content(known):
+        raise NotAllowed(
+            f"The ledger has {fact.key} already, with other content: {_words(known)}, not {_words(fact)}.",
+            "A posted fact is never changed; correct it with a fact of its own.",
+        )
+
+
+def _content(fact: MoneyFact) -> tuple[Any, ...]:
+    sides = sorted((s.account, s.contract_id or 0, s.amount.minor) for s in fact.sides if s.amount)
+    return fact.kind, fact.effective_on, sides
+
+
+def _words(fact: MoneyFact) -> str:
+    sides = ", ".join(f"{side.account} {side.amount}" for side in fact.sides if side.amount)
+    return f"{fact.kind} of {fact.effective_on} ({sides})"
+
+
+async def verify(session: AsyncSession) -> list[Problem]:
+    """Holds the ledger against invoices, payments and allocations; of each rule the first row that breaks it."""
+    found = [await _unsound_transaction(session), await _unbalanced_whole(session)]
+    found += [
+        _difference("contract {}", "receivable", await _balances(session, RECEIVABLE), await _open_invoices(session)),
+        _difference("contract {}", "credit", await _balances(session, CREDIT), await _unallocated(session)),
+        _difference("ledger", "suspense", await _suspense(session), await _waiting(session)),
+        _difference("account {}", "bank", await _bank_balances(session), await _received(session)),
+        _difference("invoice {}", "total less open", await _settled(session), await _paid_invoices(session)),
+        _difference("payment {}", "amount less unallocated", await _used(session), await _used_payments(session)),
+    ]
+    return [problem for problem in found if problem]
+
+
+def _difference(place: str, what: str, books: Mapping[str, Money], facts: Mapping[str, Money]) -> Problem | None:
+    """The first key, in order, under which the two sides of a rule differ."""
+    for key in sorted(books.keys() | facts.keys(), key=lambda key: (len(key), key)):
+        left, right = books.get(key, ZERO), facts.get(key, ZERO)
+        if left != right:
+            return Problem(place.format(key), f"{what} is {left} where {right} is accounted for")
+    return None
+
+
+async def _unsound_transaction(session: AsyncSession) -> Problem | None:
+    total = func.sum(Posting.amount)
+    row = (
+        await session.execute(
+            select(LedgerTransaction.key, LedgerTransaction.is_sealed, total)
+            .outerjoin(Posting, Posting.transaction_id == LedgerTransaction.id)
+            .group_by(LedgerTransaction.id, LedgerTransaction.key, LedgerTransaction.is_sealed)
+            .having((total != ZERO) | LedgerTransaction.is_sealed.is_(False))
+            .order_by(LedgerTransaction.id)
+            .limit(1)
+        )
+    ).first()
+    if row is None:
+        return None
+    key, _, amount = row
+    return Problem(f"ledger {key}", f"sums to {amount} instead of zero" if amount else "is not sealed")
+
+
+async def _unbalanced_whole(session: AsyncSession) -> Problem | None:
+    total = await session.scalar(select(func.sum(Posting.amount)))
+    return Problem("ledger", f"all postings sum to {total} instead of zero") if total else None
+
+
+async def _sums(session: AsyncSession, statement: Select[Any, Money]) -> dict[str, Money]:
+    return {str(key): amount for key, amount in await session.execute(statement)}
+
+
+async def _balances(session: AsyncSession, account: str) -> dict[str, Money]:
+    of_contracts = select(Contract.number, func.sum(Posting.amount)).join(Posting, Posting.contract_id == Contract.id)
+    return await _sums(session, of_contracts.where(Posting.account == account).group_by(Contract.number))
+
+
+async def _open_invoices(session: AsyncSession) -> dict[str, Money]:
+    of_contracts = select(Contract.number, func.sum(Invoice.open)).join(Invoice, Invoice.contract_id == Contract.id)
+    return await _sums(session, of_contracts.group_by(Contract.number))
+
+
+async def _unallocated(session: AsyncSession) -> dict[str, Money]:
+    """Per contract, with the sign of the credit account: what the ISP owes is negative."""
+    unused = select(Contract.number, func.sum(Payment.unallocated)).join(Payment, Payment.contract_id == Contract.id)
+    sums = await _sums(session, unused.where(Payment.state == "matched").group_by(Contract.number))
+    return {number: -amount for number, amount in sums.items()}
+
+
+async def _suspense(session: AsyncSession) -> dict[str, Money]:
+    amount = await session.scalar(select(func.sum(Posting.amount)).where(Posting.account == SUSPENSE))
+    return {"": amount or ZERO}
+
+
+async def _waiting(session: AsyncSession) -> dict[str, Money]:
+    amount = await session.scalar(select(func.sum(Payment.unallocated)).where(Payment.state == "waiting"))
+    return {"": -(amount or ZERO)}
+
+
+async def _bank_balances(session: AsyncSession) -> dict[str, Money]:
+    banks = select(Posting.account, func.sum(Posting.amount)).where(Posting.account.startswith(BANK))
+    sums = await _sums(session, banks.group_by(Posting.account))
+    return {account.removeprefix(BANK): amount for account, amount in sums.items()}
+
+
+async def _received(session: AsyncSession) -> dict[str, Money]:
+    return await _sums(session, select(Payment.account, func.sum(Payment.amount)).group_by(Payment.account))
+
+
+async def _settled(session: AsyncSession) -> dict[str, Money]:
+    return await _sums(session, select(Invoice.number, Invoice.total - Invoice.open))
+
+
+async def _paid_invoices(session: AsyncSession) -> dict[str, Money]:
+    """Per invoice: what allocations paid, and what was settled before Hradlo kept books."""
+    paid = select(Invoice.number, func.sum(Allocation.amount)).join(Allocation, Allocation.invoice_id == Invoice.id)
+    sums = await _sums(session, paid.group_by(Invoice.number))
+    before = (
+        select(LedgerTransaction.key, func.sum(Posting.amount))
+        .join(Posting, Posting.transaction_id == LedgerTransaction.id)
+        .where(Posting.account == OPENING, LedgerTransaction.key.startswith("invoice:"))
+    )
+    for key, amount in (await _sums(session, before.group_by(LedgerTransaction.key))).items():
+        number = key.split(":")[1]
+        sums[number] = sums.get(number, ZERO) + amount
+    return sums
+
+
+async def _used(session: AsyncSession) -> dict[str, Money]:
+    return await _sums(session, select(Payment.id, Payment.amount - Payment.unallocated))
+
+
+async def _used_payments(session: AsyncSession) -> dict[str, Money]:
+    used = select(Allocation.payment_id, func.sum(Allocation.amount))
+    return await _sums(session, used.group_by(Allocation.payment_id))
