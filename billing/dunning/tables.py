@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.money import Money
@@ -56,8 +56,8 @@ class Notice(Base):
             "uq_notice_open",
             "contract_id",
             unique=True,
-            sqlite_where="closed_at IS NULL",
-            postgresql_where="closed_at IS NULL",
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
         ),
     )
 

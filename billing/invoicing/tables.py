@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.money import Money
@@ -19,7 +19,13 @@ class Invoice(Base):
     __tablename__ = "invoice"
     __table_args__ = (
         CheckConstraint("number NOT LIKE '0%'", name="no_leading_zero"),
-        Index("ix_invoice_unpaid", "contract_id", "due_on", sqlite_where="open <> 0", postgresql_where="open <> 0"),
+        Index(
+            "ix_invoice_unpaid",
+            "contract_id",
+            "due_on",
+            sqlite_where=text("open <> 0"),
+            postgresql_where=text("open <> 0"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)

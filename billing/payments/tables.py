@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.money import Money
@@ -33,7 +33,12 @@ class Payment(Base):
         UniqueConstraint("account", "bank_ref"),
         CheckConstraint("amount > 0", name="amount"),
         CheckConstraint("unallocated >= 0 AND unallocated <= amount", name="unallocated"),
-        Index("ix_payment_waiting", "state", sqlite_where="state = 'waiting'", postgresql_where="state = 'waiting'"),
+        Index(
+            "ix_payment_waiting",
+            "state",
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)

@@ -1,0 +1,142 @@
+"""The database: SQLite in one file by default, PostgreSQL when one gateway is not enough.
+
+    store = Store.open(settings.database.url)
+    async with store.transaction() as session: ...      # commits at the end, rolls back on any exception
+    async with store.reading() as session: ...          # one consistent picture, blocks nobody
+
+SQLite has one writer. So there is one writing connection, for which the tasks of this process queue in
+order, and a few reading ones that can't write (`query_only`). A write takes the lock of the file when it
+begins (BEGIN IMMEDIATE): a transaction that reads, decides and writes is never refused half-way.
+
+What the settings of a connection promise is asked back from SQLite at every connect: a promise that a money
+database can't keep is an error. So is a failed write: an I/O error goes up to whoever asked, unswallowed.
+
+On PostgreSQL, writing transactions are READ COMMITTED; the caller repeats one that met a deadlock.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Self
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from config.errors import StoreError
+
+_READERS = 4
+_POSTGRES_CONNECTIONS = 10
+# Another process may be importing 100,000 rows in one transaction.
+_PATIENCE_SECONDS = 60
+
+# name, what is set, what SQLite must answer; the patience comes first, as changing the journal needs the lock
+_PRAGMAS: tuple[tuple[str, str, object], ...] = (
+    ("busy_timeout", str(_PATIENCE_SECONDS * 1000), _PATIENCE_SECONDS * 1000),
+    ("journal_mode", "WAL", "wal"),
+    ("synchronous", "FULL", 2),
+    ("foreign_keys", "ON", 1),
+    ("recursive_triggers", "ON", 1),  # so that REPLACE can't delete a row past its trigger
+)
+
+
+class Store:
+    """Gives out sessions; the only way to the database."""
+
+    def __init__(self, writing: AsyncEngine, reading: AsyncEngine) -> None:
+        self._writing = writing
+        self._reading = reading
+        self._write = async_sessionmaker(writing, expire_on_commit=False)
+        self._read = async_sessionmaker(reading, expire_on_commit=False)
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """A store at ``sqlite:///PATH`` or ``postgresql://…``; nothing is touched before the first session."""
+        writing = writing_engine(url)
+        if writing.dialect.name == "sqlite":
+            return cls(writing, _sqlite_engine(make_url(url), "rw", _READERS, (*_PRAGMAS, ("query_only", "ON", 1))))
+        consistent = writing.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        return cls(writing, consistent)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A session that may write: commits at the end, rolls back on any exception."""
+        async with self._write.begin() as session:
+            yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session that sees one instant of the database and can't write."""
+        async with self._read() as session:
+            yield session
+
+    async def check(self) -> None:
+        """Raises `StoreError` when the schema is missing or older, `DatabaseTooNew` when it is newer."""
+        from billing.store.schema_version import require_current
+
+        try:
+            async with self._reading.connect() as connection:
+                await connection.run_sync(require_current)
+        except (DBAPIError, OSError) as error:
+            reason = getattr(error, "orig", error)
+            raise StoreError(
+                f"The database can't be opened ({reason}).", "Create it with `hradlo init`, or see [database] url."
+            ) from error
+
+    async def close(self) -> None:
+        await self._reading.dispose()
+        await self._writing.dispose()
+
+
+def writing_engine(url: str, *, creates: bool = False) -> AsyncEngine:
+    """An engine whose transactions write; a SQLite file that is missing is made only when `creates`."""
+    parsed = make_url(url)
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        return _sqlite_engine(parsed, "rwc" if creates else "rw", 1, _PRAGMAS)
+    if backend == "postgresql":
+        return create_async_engine(
+            parsed.set(drivername="postgresql+asyncpg"),
+            isolation_level="READ COMMITTED",
+            pool_size=_POSTGRES_CONNECTIONS,
+            max_overflow=0,
+            pool_pre_ping=True,
+        )
+    raise StoreError(f"{backend} is not a database that Hradlo knows.", "Use sqlite:///PATH or postgresql://….")
+
+
+def _sqlite_engine(url: URL, mode: str, connections: int, pragmas: tuple[tuple[str, str, object], ...]) -> AsyncEngine:
+    if not url.database or url.database == ":memory:":
+        raise StoreError("A database in memory forgets.", "Name a file: sqlite:///PATH.")
+    engine = create_async_engine(
+        # mode: a mistyped path must not become a new, empty database
+        URL.create("sqlite+aiosqlite", database=f"file:{quote(url.database)}", query={"mode": mode, "uri": "true"}),
+        connect_args={"isolation_level": None},  # the driver must not begin transactions by itself
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=2 * _PATIENCE_SECONDS,
+    )
+    begin = "BEGIN" if ("query_only", "ON", 1) in pragmas else "BEGIN IMMEDIATE"
+    event.listen(engine.sync_engine, "connect", lambda connection, _record: _set_pragmas(connection, pragmas))
+    event.listen(engine.sync_engine, "begin", lambda connection: _begin(connection, begin))
+    return engine
+
+
+def _begin(connection: Connection, statement: str) -> None:
+    connection.exec_driver_sql(statement)
+
+
+def _set_pragmas(connection: Any, pragmas: tuple[tuple[str, str, object], ...]) -> None:
+    cursor = connection.cursor()
+    try:
+        for name, value, expected in pragmas:
+            cursor.execute(f"PRAGMA {name} = {value}")
+            cursor.execute(f"PRAGMA {name}")
+            answer = cursor.fetchone()[0]
+            if answer != expected:
+                raise StoreError(
+                    f"SQLite keeps {name} = {answer} and does not take {value}.",
+                    "The database must stand on a local disk, with an SQLite not older than 3.35.",
+                )
+    finally:
+        cursor.close()

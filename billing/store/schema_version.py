@@ -1,0 +1,79 @@
+"""Which schema a database has, which one this program needs, and how to get from one to the other."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from billing.store.engine import writing_engine
+from config.errors import DatabaseTooNew, StoreError
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+# Two upgrades started at once run one after the other; SQLite's BEGIN IMMEDIATE does the same there.
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('hradlo.upgrade'))")
+
+
+async def upgrade(url: str) -> None:
+    """Brings the database to this program's schema, making it when there is none; all or nothing.
+
+    Raises `DatabaseTooNew` when a newer Hradlo wrote it.
+    """
+    engine = writing_engine(url, creates=True)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(_upgrade)
+    finally:
+        await engine.dispose()
+
+
+def require_current(connection: Connection) -> None:
+    """Raises `StoreError` unless the database has exactly the schema that this program needs."""
+    found, needed = _found(connection), _script().get_current_head()
+    if found == needed:
+        return
+    if found is None:
+        raise StoreError("The database has no tables yet.", "Create them with `hradlo init`.")
+    _refuse_newer(found)
+    raise StoreError(
+        f"The database has schema {found}, this Hradlo needs {needed}.",
+        "Make a backup (`hradlo backup FILE`), then run `hradlo upgrade`.",
+    )
+
+
+def _upgrade(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(_LOCK)
+    found = _found(connection)
+    if found is not None:
+        _refuse_newer(found)
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _refuse_newer(found: str) -> None:
+    script = _script()
+    if found not in {revision.revision for revision in script.walk_revisions()}:
+        raise DatabaseTooNew(
+            f"The database has schema {found}, which this Hradlo does not know: it reads up to "
+            f"{script.get_current_head()}.",
+            "Run the Hradlo that wrote the database, or restore the backup made before the upgrade.",
+        )
+
+
+def _found(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _script() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
