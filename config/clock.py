@@ -31,14 +31,14 @@ class TestClock:
     __test__ = False  # pytest: this is no test class
 
     def __init__(self, now: datetime) -> None:
-        if now.tzinfo is None:
-            raise ValueError("a clock needs an aware instant")
-        self._now = now.astimezone(UTC)
+        self.move_to(now)
 
     def now(self) -> datetime:
         return self._now
 
     def move_to(self, now: datetime) -> None:
+        if now.tzinfo is None:
+            raise ValueError("a clock needs an aware instant")
         self._now = now.astimezone(UTC)
 
     def advance(self, **delta: float) -> None:
@@ -49,7 +49,8 @@ class TestClock:
 class OffsetClock:
     """The machine's clock plus the seconds that stand in a file: a test moves a running daemon with it.
 
-    A missing or unreadable file is an offset of zero, so that the clock can be set up after the daemon.
+    A missing or unreadable file is an offset of zero, so that the clock can be set up after the daemon; so is
+    an offset that no date can hold.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,10 +58,10 @@ class OffsetClock:
 
     def now(self) -> datetime:
         try:
-            offset_seconds = float(self._path.read_text(encoding="ascii"))
-        except (OSError, ValueError):
-            offset_seconds = 0.0
-        return datetime.now(UTC) + timedelta(seconds=offset_seconds)
+            offset = timedelta(seconds=float(self._path.read_text(encoding="ascii")))
+            return datetime.now(UTC) + offset
+        except (OSError, ValueError, OverflowError):
+            return datetime.now(UTC)
 
 
 def monotonic_seconds() -> float:

@@ -50,7 +50,7 @@ class _ProblemList(HradloError):
     def __init__(self, what: str, problems: Sequence[Problem], remedy: str = "") -> None:
         self.problems = tuple(problems)
         lines = "".join(f"\n  {problem}" for problem in self.problems)
-        super().__init__(f"{what}{lines}\n" if remedy else f"{what}{lines}", remedy)
+        super().__init__(f"{what}{lines}\n" if lines and remedy else f"{what}{lines}", remedy)
 
 
 class SettingsError(_ProblemList):

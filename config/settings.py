@@ -5,9 +5,12 @@
 Secrets never stand in the file: each is a file of its own, see `Settings.secret`.
 """
 
+import json
 import os
 import tomllib
 from datetime import time
+from decimal import Decimal
+from difflib import get_close_matches
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
@@ -15,7 +18,8 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from holidays.utils import list_supported_countries
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 from schwifty import IBAN
 
 from config.errors import Problem, SettingsError
@@ -53,17 +57,22 @@ def _endpoint(text: str) -> str:
     return text
 
 
+def _address(value: object) -> IPv4Address | IPv6Address:
+    return ip_address(str(value))
+
+
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Iban = Annotated[str, AfterValidator(_valid_iban)]
 Url = Annotated[str, AfterValidator(_plain_url)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
+Address = Annotated[IPv4Address | IPv6Address, PlainValidator(_address)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 class Section(BaseModel):
     """A table of the file: unknown keys are errors, values don't change after start."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Isp(Section):
@@ -106,8 +115,12 @@ class Dunning(Section):
         (3, 10), description="E-mail reminders so many days after the due date of the oldest overdue invoice."
     )
     notice_days: int = Field(14, ge=1, le=365, description="The notice appears so many days after the due date.")
-    minimum_debt: float = Field(
-        100.00, ge=0, multiple_of=0.01, description="No notice and no suspension below this debt (in `isp.currency`)."
+    minimum_debt: Decimal = Field(
+        Decimal("100.00"),
+        ge=0,
+        max_digits=12,
+        decimal_places=2,
+        description="No notice and no suspension below this debt, in units of `isp.currency`.",
     )
     grace_days: int = Field(10, ge=1, le=365, description="From the acknowledgement to the suspension.")
     notice_mail_days: int = Field(
@@ -124,6 +137,11 @@ class Dunning(Section):
     )
     spares_holidays: bool = Field(True, description="Nobody is suspended on a public holiday of `isp.country`.")
 
+    @property
+    def minimum_debt_minor(self) -> int:
+        """`minimum_debt` in minor units, exactly."""
+        return int(self.minimum_debt * 100)
+
 
 class Notice(Section):
     """The plain-HTTP server that shows the notice. Who asks is known by the source address alone."""
@@ -132,7 +150,7 @@ class Notice(Section):
     listen: tuple[Endpoint, ...] = Field(
         ("0.0.0.0:8080", "[::]:8080"), min_length=1, description="Sockets; ignored when systemd passes them in."
     )
-    addresses: tuple[IPv4Address | IPv6Address, ...] = Field(
+    addresses: tuple[Address, ...] = Field(
         (),
         description="The gateway's own addresses (at most one IPv4 and one IPv6) that redirected requests are sent "
         "to; needed by the nftables driver.",
@@ -149,8 +167,10 @@ class CaptiveApi(Section):
 
     listen: tuple[Endpoint, ...] = Field((), description="TLS sockets, for example 0.0.0.0:8443.")
     url: str = Field("", description="https:// address of the same server, as devices reach it.")
-    certificate: Path | None = Field(None, description="PEM chain; must be valid for the name in `url`.")
-    key: Path | None = Field(None, description="PEM private key.")
+    certificate: Path | None = Field(
+        None, description="PEM chain; must be valid for the name in `url`.", examples=["/etc/hradlo/captive.pem"]
+    )
+    key: Path | None = Field(None, description="PEM private key.", examples=["/etc/hradlo/captive.key"])
 
 
 class Enforcement(Section):
@@ -160,9 +180,7 @@ class Enforcement(Section):
         "nftables", description="dryrun decides and mails, but writes nothing."
     )
     subscriber_interfaces: tuple[str, ...] = Field((), description="Interfaces behind which subscribers are.")
-    resolvers: tuple[IPv4Address | IPv6Address, ...] = Field(
-        (), description="DNS servers that a suspended line may ask."
-    )
+    resolvers: tuple[Address, ...] = Field((), description="DNS servers that a suspended line may ask.")
     dns_queries_per_second: int = Field(20, ge=1, description="… each source so many at most.")
     garden: tuple[str, ...] = Field(
         (), description="Names and addresses that a suspended line reaches: banks, your portal."
@@ -189,7 +207,11 @@ class Payments(Section):
     accounts: tuple[str, ...] = Field(
         (), description="Your accounts as statements name them (number, or number/bank code); empty = any."
     )
-    watch_folder: Path | None = Field(None, description="Statements dropped here are imported by themselves.")
+    watch_folder: Path | None = Field(
+        None,
+        description="Statements dropped here are imported by themselves.",
+        examples=["/var/lib/hradlo/statements"],
+    )
     watch_seconds: int = Field(10, ge=1, description="How often the folder is looked at.")
 
 
@@ -241,7 +263,8 @@ class Settings(Section):
             text = path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not text"
-            return Problem(f"secret {name}", f"{path} can't be read ({reason}): `hradlo init` makes signing_key")
+            remedy = "`hradlo init` makes it" if name == "signing_key" else "write it there, for Hradlo's user only"
+            return Problem(f"secret {name}", f"{path} can't be read ({reason}): {remedy}")
         if name == "signing_key" and len(text) < SIGNING_KEY_BYTES_MIN:
             return Problem(f"secret {name}", f"{path} is shorter than {SIGNING_KEY_BYTES_MIN} characters")
         return None
@@ -249,10 +272,10 @@ class Settings(Section):
     def problems(self) -> list[Problem]:
         """What one setting demands of another, and the secrets."""
         found = [self._secret_problem("signing_key")]
-        if self.mail.username:
-            found.append(self._secret_problem("smtp_password"))
-        if self.mail.host and not self.mail.sender:
-            found.append(Problem("[mail] sender", "is needed when mail.host is set"))
+        found += self._mail_problems()
+        if self.dunning.spares_holidays and self.isp.country not in list_supported_countries():
+            message = "has no known public holidays: set dunning.spares_holidays = false"
+            found.append(Problem("[isp] country", message))
         if self.enforcement.driver == "nftables":
             found += self._nftables_problems()
         if self.captive_api.listen and not (self.captive_api.certificate and self.captive_api.key):
@@ -260,6 +283,16 @@ class Settings(Section):
         if self.captive_api.listen and not self.captive_api.url.startswith("https://"):
             found.append(Problem("[captive_api] url", "must be an https:// address (RFC 8908 §4)"))
         return [problem for problem in found if problem]
+
+    def _mail_problems(self) -> list[Problem | None]:
+        found: list[Problem | None] = []
+        if self.mail.host and not self.mail.sender:
+            found.append(Problem("[mail] sender", "is needed when mail.host is set"))
+        if self.mail.username:
+            found.append(self._secret_problem("smtp_password"))
+            if self.mail.security == "none" and self.mail.host not in ("localhost", "127.0.0.1", "::1"):
+                found.append(Problem("[mail] security", "would send the password in clear: use starttls or tls"))
+        return found
 
     def _nftables_problems(self) -> list[Problem | None]:
         found: list[Problem | None] = []
@@ -276,14 +309,10 @@ def parse(text: str, source: str = "hradlo.toml") -> Settings:
 
     Secrets and what settings demand of each other are checked by `load` alone.
     """
-    try:
-        data: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{source} is not TOML.", [Problem(source, str(error))]) from error
-    try:
-        return Settings.model_validate(data)
-    except ValidationError as error:
-        raise SettingsError(f"{source} has errors.", _problems_of(error)) from error
+    settings, problems = _validated(_tables(text, source))
+    if problems:
+        raise SettingsError(f"{source} has errors.", problems)
+    return settings
 
 
 def load(path: Path = DEFAULT_PATH) -> Settings:
@@ -294,24 +323,74 @@ def load(path: Path = DEFAULT_PATH) -> Settings:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         remedy = "Write one with `hradlo init`, or name another with --config."
         raise SettingsError(f"{path} can't be read: {reason}.", [], remedy) from error
-    settings = parse(text, str(path))
-    problems = settings.problems()
+    settings, problems = _validated(_tables(text, str(path)))
+    named = {problem.place.partition(" item ")[0] for problem in problems}
+    problems += [problem for problem in settings.problems() if problem.place not in named]
     if problems:
         raise SettingsError(f"{path} has errors.", problems)
     return settings
 
 
+def _tables(text: str, source: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{source} is not TOML.", [Problem(source, str(error))]) from error
+
+
+def _validated(data: dict[str, Any]) -> tuple[Settings, list[Problem]]:
+    """The settings and what is wrong with them; a wrong key counts as left out, so that checking can go on."""
+    try:
+        return _strictly(data), []
+    except ValidationError as error:
+        for item in error.errors():
+            section, *key = item["loc"][:2]
+            table = data.get(str(section)) if key else data
+            if isinstance(table, dict):
+                table.pop(str(key[0] if key else section), None)
+        return _strictly(data), _problems_of(error)
+
+
+def _strictly(data: dict[str, Any]) -> Settings:
+    # By way of JSON, because there `strict` means what a person would: "10" is no number and 1 is not true,
+    # while text may still be a path, an address or an hour.
+    return Settings.model_validate_json(json.dumps(data, default=str), strict=True)
+
+
 def _problems_of(error: ValidationError) -> list[Problem]:
-    return [Problem(_place(item["loc"]), _message(item)) for item in error.errors()]
+    items = error.errors()
+    # A list whose members are wrong is also "too short": once is enough.
+    broken = {item["loc"][:2] for item in items if len(item["loc"]) > 2}
+    return [Problem(_place(item), _message(item)) for item in items if item["loc"] not in broken]
 
 
-def _place(location: tuple[int | str, ...]) -> str:
-    section, *rest = (str(part) for part in location)
-    return f"[{section}] {' '.join(rest)}".rstrip()
+def _place(item: Any) -> str:
+    """``[section] key``, with ``item 2`` for a member of a list."""
+    section, *rest = item["loc"]
+    if not rest and not isinstance(item["input"], dict):
+        return str(section)  # a key above the first table
+    parts = (f"item {part + 1}" if isinstance(part, int) else part for part in rest)
+    return f"[{section}] {' '.join(parts)}".rstrip()
 
 
 def _message(item: Any) -> str:
     if item["type"] == "extra_forbidden":
-        return "is not a setting: see the commented example, config/hradlo.toml"
+        return _unknown_key_message(item["loc"])
+    if item["type"] == "model_type":
+        return f"is a table: write [{item['loc'][0]}] on a line of its own"
     text = str(item["msg"]).removeprefix("Value error, ")
     return f"{text} (it is {item['input']!r})"
+
+
+def _unknown_key_message(location: tuple[str, ...]) -> str:
+    *section, key = location
+    known: dict[str, list[str]] = {name: list(type(value).model_fields) for name, value in Settings()}
+    homes = [name for name, keys in known.items() if key in keys]
+    close = get_close_matches(key, known.get(section[0], []) if section else known)
+    if homes:
+        hint = f"it belongs to [{homes[0]}]"
+    elif close:
+        hint = f"did you mean {close[0]}?"
+    else:
+        hint = "see the commented example, config/hradlo.toml"
+    return f"is not a setting here: {hint}"
