@@ -1,0 +1,118 @@
+"""Mails that are to be sent: written in the transaction of their cause, sent later by whoever claims them.
+
+A mail is claimed for a while (a lease) and marked when the server took it. A sender that dies in between
+leaves a lease that runs out, and the mail goes out again: at least once, and always under the same
+Message-ID, so that the recipient's side sees that it is the same mail. Nothing is sent in a transaction.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.store.tables import Mail
+
+FIRST_WAIT = timedelta(minutes=1)
+LONGEST_WAIT = timedelta(hours=6)
+GIVES_UP_AFTER = timedelta(days=3)
+_CHUNK_ROWS = 500
+_ERROR_LENGTH_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A mail as its room wrote it."""
+
+    dedup_key: str
+    """Says what the mail is, e.g. `reminder:42:3:1001`; the second one of a key is not written."""
+    contract_id: int | None
+    kind: str
+    recipient: str
+    subject: str
+    text: str
+    html: str
+    qr_payment: str = ""
+
+
+async def put(session: AsyncSession, drafts: Sequence[Draft], now: datetime, *, domain: str) -> int:
+    """Writes drafts down and returns how many were new; `domain` is the sender's, for the Message-ID."""
+    insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
+    statement = insert(Mail).on_conflict_do_nothing(index_elements=[Mail.dedup_key]).returning(Mail.id)
+    count = 0
+    for start in range(0, len(drafts), _CHUNK_ROWS):
+        rows = [_row(draft, now, domain) for draft in drafts[start : start + _CHUNK_ROWS]]
+        count += len((await session.execute(statement, rows)).all())
+    return count
+
+
+async def claim(session: AsyncSession, now: datetime, limit: int, lease_seconds: float) -> list[Mail]:
+    """Takes at most `limit` mails that are due; nobody else gets them before the lease runs out."""
+    ids = (await session.execute(_due(now).limit(limit).with_for_update(skip_locked=True))).scalars().all()
+    if not ids:
+        return []
+    leased = (
+        update(Mail)
+        .where(Mail.id.in_(ids))
+        .values(lease_until=now + timedelta(seconds=lease_seconds), tries=Mail.tries + 1)
+        .returning(Mail)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    return sorted((await session.execute(leased)).scalars(), key=lambda mail: mail.id)
+
+
+async def mark_sent(session: AsyncSession, mail_id: int, now: datetime) -> None:
+    """The server took the mail."""
+    await session.execute(update(Mail).where(Mail.id == mail_id).values(sent_at=now, lease_until=None, last_error=""))
+
+
+async def mark_failed(session: AsyncSession, mail_id: int, error: str, now: datetime, is_final: bool) -> None:
+    """The server did not take the mail: it is tried again later, unless the refusal is final or it is too old."""
+    mail = await session.get_one(Mail, mail_id, populate_existing=True)
+    mail.last_error = error[:_ERROR_LENGTH_MAX]
+    mail.lease_until = None
+    if is_final or now - mail.created_at >= GIVES_UP_AFTER:
+        mail.failed_at = now
+    else:
+        mail.next_try_at = now + wait_after(mail.tries)
+    await session.flush()
+
+
+def wait_after(tries: int) -> timedelta:
+    """How long to wait after so many tries: a minute, doubled each time, up to six hours."""
+    doublings = min(max(tries - 1, 0), 16)  # bounded, so that no count of tries can overflow
+    return min(FIRST_WAIT * 2**doublings, LONGEST_WAIT)
+
+
+def message_id(dedup_key: str, domain: str) -> str:
+    """The same for ever for the same mail."""
+    return f"<{hashlib.sha256(dedup_key.encode()).hexdigest()[:32]}@{domain}>"
+
+
+def _due(now: datetime) -> Select[tuple[int]]:
+    return (
+        select(Mail.id)
+        .where(
+            Mail.sent_at.is_(None),
+            Mail.failed_at.is_(None),
+            Mail.next_try_at <= now,
+            or_(Mail.lease_until.is_(None), Mail.lease_until <= now),
+        )
+        .order_by(Mail.next_try_at, Mail.id)
+    )
+
+
+def _row(draft: Draft, now: datetime, domain: str) -> dict[str, Any]:
+    return {
+        **asdict(draft),
+        "message_id": message_id(draft.dedup_key, domain),
+        "created_at": now,
+        "next_try_at": now,
+        "tries": 0,
+        "last_error": "",
+    }
