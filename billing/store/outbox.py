@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from email.utils import parseaddr
 from typing import Any
 
 from sqlalchemy import Select, or_, select, update
@@ -22,6 +23,7 @@ FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=6)
 GIVES_UP_AFTER = timedelta(days=3)
 _CHUNK_ROWS = 500
+_NO_DOMAIN = "hradlo.invalid"  # mails are written before a sender is set up, too
 _ERROR_LENGTH_MAX = 1_000
 
 
@@ -41,7 +43,7 @@ class Draft:
 
 
 async def put(session: AsyncSession, drafts: Sequence[Draft], now: datetime, *, domain: str) -> int:
-    """Writes drafts down and returns how many were new; `domain` is the sender's, for the Message-ID."""
+    """Writes drafts down and returns how many were new; `domain` (`sender_domain`) is for the Message-ID."""
     insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
     statement = insert(Mail).on_conflict_do_nothing(index_elements=[Mail.dedup_key]).returning(Mail.id)
     count = 0
@@ -86,7 +88,17 @@ async def mark_failed(session: AsyncSession, mail_id: int, error: str, now: date
 def wait_after(tries: int) -> timedelta:
     """How long to wait after so many tries: a minute, doubled each time, up to six hours."""
     doublings = min(max(tries - 1, 0), 16)  # bounded, so that no count of tries can overflow
-    return min(FIRST_WAIT * 2**doublings, LONGEST_WAIT)
+    doubled: timedelta = FIRST_WAIT * 2**doublings
+    return min(doubled, LONGEST_WAIT)
+
+
+def sender_domain(sender: str) -> str:
+    """What stands after the @ of a sender such as ``My ISP <billing@isp.example>``, in ASCII."""
+    _, at, domain = parseaddr(sender)[1].rpartition("@")
+    try:
+        return domain.encode("idna").decode("ascii") if at and domain else _NO_DOMAIN
+    except UnicodeError:
+        return _NO_DOMAIN
 
 
 def message_id(dedup_key: str, domain: str) -> str:
@@ -94,7 +106,7 @@ def message_id(dedup_key: str, domain: str) -> str:
     return f"<{hashlib.sha256(dedup_key.encode()).hexdigest()[:32]}@{domain}>"
 
 
-def _due(now: datetime) -> Select[tuple[int]]:
+def _due(now: datetime) -> Select[int]:
     return (
         select(Mail.id)
         .where(
