@@ -82,6 +82,7 @@ class Decision:
     """What `decide` says: where one contract stands, and what is to be written for it."""
 
     contract_id: int
+    contract_number: str
     stage: Stage
     why: str = ""
     """The event of the table that led here, or the shield that keeps the contract CLEAR; see `rules.WORDS`."""

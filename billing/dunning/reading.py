@@ -62,7 +62,7 @@ async def _load(session: AsyncSession, ids: list[int] | None) -> list[Facts]:
     return found
 
 
-async def _rows(session: AsyncSession, query: Select[Any]) -> Iterator[Any]:
+async def _rows(session: AsyncSession, query: Select[*tuple[Any, ...]]) -> Iterator[Any]:
     return iter((await session.execute(query)).all())
 
 
@@ -70,7 +70,7 @@ def _of(column: Any, ids: list[int] | None) -> ColumnElement[bool]:
     return true() if ids is None else column.in_(ids)
 
 
-def _contracts(ids: list[int] | None) -> Select[Any]:
+def _contracts(ids: list[int] | None) -> Select[*tuple[Any, ...]]:
     query = select(Contract.id, Contract.number, Contract.hold_since_at, Contract.exempt_since_at)
     if ids is not None:
         return query.where(Contract.id.in_(ids))
@@ -78,7 +78,7 @@ def _contracts(ids: list[int] | None) -> Select[Any]:
     return query.where(or_(Contract.id.in_(owing), Contract.id.in_(select(Standing.contract_id))))
 
 
-def _standings(ids: list[int] | None) -> Select[Any]:
+def _standings(ids: list[int] | None) -> Select[*tuple[Any, ...]]:
     return select(Standing.contract_id, Standing.stage, Standing.parked_why).where(_of(Standing.contract_id, ids))
 
 
@@ -107,7 +107,7 @@ async def _reminded(session: AsyncSession, ids: list[int] | None) -> dict[int, s
 async def _notices(session: AsyncSession, ids: list[int] | None) -> dict[int, NoticeFact]:
     is_open = and_(Notice.closed_at.is_(None), _of(Notice.contract_id, ids))
     shown: dict[int, set[int]] = defaultdict(set)
-    query: Select[Any] = (
+    query: Select[*tuple[Any, ...]] = (
         select(Notice.id, AcknowledgedInvoice.invoice_id)
         .join(Acknowledgement, Acknowledgement.notice_id == Notice.id)
         .join(AcknowledgedInvoice, AcknowledgedInvoice.acknowledgement_id == Acknowledgement.id)

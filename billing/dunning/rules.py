@@ -222,7 +222,7 @@ def decide(facts: Facts, policy: Policy, now: datetime) -> Decision:
     Pure, and stable: deciding again on what `after` makes of the answer takes no further step.
     """
     if not facts.invoices and facts.stage is Stage.CLEAR and facts.notice is None:
-        return Decision(facts.contract_id, Stage.CLEAR)
+        return Decision(facts.contract_id, facts.contract_number, Stage.CLEAR)
     case = Case(facts, policy, now, facts.notice)
     closes_notice = ""
     if facts.notice is not None and not case.is_claim_enough:
@@ -231,6 +231,7 @@ def decide(facts: Facts, policy: Policy, now: datetime) -> Decision:
     stage, transitions = _walk(case)
     return Decision(
         contract_id=facts.contract_id,
+        contract_number=facts.contract_number,
         stage=stage,
         why=_why(case, stage, transitions),
         debt=case.debt,

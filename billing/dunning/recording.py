@@ -1,0 +1,216 @@
+"""Decisions are written here: stage, notice, reminder, mail and journal entry, in one transaction.
+
+`record` reads the facts again inside the caller's transaction and decides on those, so what is written always
+follows from what is true at that moment, whatever was paid since somebody first looked.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.customers.tables import Contract, Customer
+from billing.dunning import mails
+from billing.dunning.facts import Decision, Facts, Stage
+from billing.dunning.policy import Policy
+from billing.dunning.reading import load_facts
+from billing.dunning.rules import Case, decide
+from billing.dunning.tables import Line, Notice, Reminder, Standing
+from billing.store import journal, outbox
+from config.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class LineChange:
+    """What the network now does to a contract's addresses, and what it did before."""
+
+    contract_id: int
+    before: str
+    after: str
+
+
+def is_news(facts: Facts, decision: Decision) -> bool:
+    """Something about the contract is to be written."""
+    return decision.is_news or "; ".join(decision.parked) != facts.parked_why
+
+
+async def record(
+    session: AsyncSession, contract_ids: Collection[int], settings: Settings, now: datetime
+) -> dict[int, Decision]:
+    """Decides on some contracts as they are in this transaction, and writes what is news."""
+    policy = Policy.from_settings(settings)
+    decisions: dict[int, Decision] = {}
+    entries: list[journal.Entry] = []
+    drafts: list[outbox.Draft] = []
+    everybody = await load_facts(session, contract_ids)
+    addressees = await load_addressees(session, contract_ids)
+    for facts in everybody:
+        decision = decisions[facts.contract_id] = decide(facts, policy, now)
+        if is_news(facts, decision):
+            writer = _Writer(session, facts, decision, Case(facts, policy, now, facts.notice), settings)
+            drafts += await writer.write(addressees[facts.contract_id])
+            entries += writer.entries
+    await outbox.put(session, drafts, now, domain=outbox.sender_domain(settings.mail.sender))
+    if entries:
+        await journal.append_many(session, entries)
+    return decisions
+
+
+@dataclass
+class _Writer:
+    """Writes one contract's decision; collects its journal entries."""
+
+    session: AsyncSession
+    facts: Facts
+    decision: Decision
+    case: Case
+    settings: Settings
+
+    def __post_init__(self) -> None:
+        self.entries: list[journal.Entry] = []
+
+    async def write(self, addressee: mails.Addressee) -> list[outbox.Draft]:
+        drafts: list[outbox.Draft | None] = []
+        await self._write_standing()
+        if self.decision.closes_notice:
+            await self._close_notice()
+        if self.decision.opens_notice:
+            await self._open_notice()
+        if self.decision.reminder_due:
+            drafts.append(await self._remind(addressee, *self.decision.reminder_due))
+        if self.decision.notice_mail_due:
+            drafts.append(await self._mail_notice(addressee))
+        return [draft for draft in drafts if draft]
+
+    async def _write_standing(self) -> None:
+        decision, parked = self.decision, "; ".join(self.decision.parked)
+        if not decision.transitions and parked == self.facts.parked_why:
+            return
+        values: dict[str, Any] = {"stage": decision.stage.value, "parked_why": parked}
+        if decision.transitions:
+            values |= {"why": decision.why, "since_at": self.case.now}
+        await self._upsert_standing(values)
+        for step in decision.transitions:
+            self._note("stage.changed", before=step.before.value, event=step.event, after=step.after.value)
+        if parked != self.facts.parked_why:
+            self._note("contract.parked" if parked else "contract.unparked", facts=parked)
+
+    async def _upsert_standing(self, values: Mapping[str, Any]) -> None:
+        mine = Standing.contract_id == self.facts.contract_id
+        is_plain = values["stage"] == Stage.CLEAR.value and not values["parked_why"]
+        if is_plain:  # no row means CLEAR
+            await self.session.execute(delete(Standing).where(mine))
+            return
+        known = await self.session.scalar(select(Standing.contract_id).where(mine))
+        if known is None:
+            first = {"contract_id": self.facts.contract_id, "why": "", "since_at": self.case.now}
+            await self.session.execute(insert(Standing).values({**first, **values}))
+        else:
+            await self.session.execute(update(Standing).where(mine).values(**values))
+
+    async def _close_notice(self) -> None:
+        assert self.facts.notice is not None
+        why = self.decision.closes_notice
+        closing = update(Notice).where(Notice.id == self.facts.notice.id)
+        await self.session.execute(closing.values(closed_at=self.case.now, closed_why=why))
+        self._note("notice.closed", notice=self.facts.notice.id, closed_why=why)
+
+    async def _open_notice(self) -> None:
+        notice = Notice(contract_id=self.facts.contract_id, opened_at=self.case.now)
+        self.session.add(notice)
+        await self.session.flush()
+        self._note("notice.opened", notice=notice.id, debt=str(self.decision.debt))
+
+    async def _remind(self, addressee: mails.Addressee, anchor_id: int, after_days: int) -> outbox.Draft | None:
+        row = {"anchor_invoice_id": anchor_id, "after_days": after_days, "at": self.case.now}
+        await self.session.execute(insert(Reminder).values(contract_id=self.facts.contract_id, **row))
+        self._note("reminder.written", after_days=after_days, debt=str(self.decision.debt))
+        is_enough = self.case.debt >= self.case.policy.minimum_debt
+        return mails.reminder(
+            addressee,
+            self.case.overdue,
+            settings=self.settings,
+            anchor_invoice_id=anchor_id,
+            after_days=after_days,
+            notice_at=self.case.ripens_at(self.case.overdue[0]) if is_enough else None,
+        )
+
+    async def _mail_notice(self, addressee: mails.Addressee) -> outbox.Draft | None:
+        """Without an e-mail address there is nothing to send, and the notice stays "not mailed"."""
+        assert self.facts.notice is not None
+        notice_id = self.facts.notice.id
+        draft = mails.notice(
+            addressee,
+            self.case.overdue,
+            settings=self.settings,
+            notice_id=notice_id,
+            suspend_at=self._suspend_at_if_mailed(),
+        )
+        if draft:
+            mailed = update(Notice).where(Notice.id == notice_id).values(mailed_at=self.case.now)
+            await self.session.execute(mailed)
+            self._note("notice.mailed", notice=notice_id)
+        return draft
+
+    def _suspend_at_if_mailed(self) -> datetime | None:
+        """When this mail alone would lead to a suspension; None where that is not the policy."""
+        assert self.facts.notice is not None
+        return replace(self.case, notice=replace(self.facts.notice, mailed_at=self.case.now)).suspend_at
+
+    def _note(self, action: str, **detail: Any) -> None:
+        self.entries.append(journal.Entry(self.case.now, "engine", action, self.facts.contract_id, detail))
+
+
+async def load_addressees(session: AsyncSession, contract_ids: Collection[int]) -> dict[int, mails.Addressee]:
+    """Whom mail about a contract goes to."""
+    query = (
+        select(Contract.id, Contract.number, Customer.name, Customer.email, Customer.language)
+        .join(Customer, Customer.id == Contract.customer_id)
+        .where(Contract.id.in_(contract_ids))
+    )
+    return {row[0]: mails.Addressee(*row) for row in (await session.execute(query)).all()}
+
+
+async def lines(session: AsyncSession) -> dict[int, str]:
+    """The restricted lines as they were last recorded: contract id -> `notice` or `suspended`."""
+    rows = await session.execute(select(Line.contract_id, Line.state).where(Line.state != "open"))
+    return dict(iter(rows.all()))  # type: ignore[arg-type]
+
+
+async def record_lines(session: AsyncSession, changes: Sequence[LineChange], settings: Settings, now: datetime) -> None:
+    """Keeps what the network was made to do, and writes the mails that say so. Called after it was done."""
+    ids = [change.contract_id for change in changes]
+    addressees = await load_addressees(session, ids)
+    facts_by_id = {facts.contract_id: facts for facts in await load_facts(session, ids)}
+    await session.execute(delete(Line).where(Line.contract_id.in_(ids)))
+    rows = [{"contract_id": change.contract_id, "state": change.after, "since_at": now} for change in changes]
+    await session.execute(insert(Line), rows)
+    drafts: list[outbox.Draft | None] = []
+    for change in changes:
+        case = Case(facts_by_id[change.contract_id], Policy.from_settings(settings), now, None)
+        drafts.append(_line_mail(change, addressees[change.contract_id], case, settings))
+    written = [draft for draft in drafts if draft]
+    await outbox.put(session, written, now, domain=outbox.sender_domain(settings.mail.sender))
+    entries = [
+        journal.Entry(now, "engine", "line.changed", c.contract_id, {"before": c.before, "after": c.after})
+        for c in changes
+    ]
+    await journal.append_many(session, entries)
+
+
+def _line_mail(change: LineChange, addressee: mails.Addressee, case: Case, settings: Settings) -> outbox.Draft | None:
+    if change.after == "suspended":
+        return mails.suspended(addressee, case.overdue, settings=settings, since_at=case.now)
+    if change.before == "suspended":
+        promise_until_on = case.facts.promise_until_on if case.shield == "promised" else None
+        return mails.restored(
+            addressee, case.overdue, settings=settings, since_at=case.now, promise_until_on=promise_until_on
+        )
+    return None
+
+
+async def _put(session: AsyncSession, drafts: Sequence[outbox.Draft], settings: Settings, now: datetime) -> None:
+    await outbox.put(session, drafts, now, domain=outbox.sender_domain(settings.mail.sender))

@@ -1,0 +1,85 @@
+"""Commands about the record: audit, audit verify."""
+
+import typer
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.customers.tables import Contract
+from billing.payments import ledger
+from billing.store import journal
+from billing.store.engine import Store
+from billing.store.tables import JournalEntry
+from config.errors import JournalBroken, Problem
+from daemon.cli.context import Context, JsonOption, out, run, table
+
+app = typer.Typer(help="Who did what, when and why.", invoke_without_command=True)
+
+
+def register(program: typer.Typer) -> None:
+    program.add_typer(app, name="audit")
+
+
+@app.callback()
+def newest(
+    context: typer.Context, last: int = typer.Option(50, min=1, help="So many entries."), json: bool = JsonOption
+) -> None:
+    """The newest entries of the journal."""
+    if context.invoked_subcommand:
+        return
+
+    async def work(context: Context, store: Store) -> list[dict[str, object]]:
+        async with store.reading() as session:
+            return await _newest(session, last)
+
+    rows = run(work)
+    if json:
+        out(rows)
+    else:
+        table(
+            "Journal", ("id", "when", "who", "what", "contract", "detail", "why"), [list(row.values()) for row in rows]
+        )
+
+
+async def _newest(session: AsyncSession, count: int) -> list[dict[str, object]]:
+    query = (
+        select(JournalEntry, Contract.number)
+        .outerjoin(Contract, Contract.id == JournalEntry.contract_id)
+        .order_by(JournalEntry.id.desc())
+        .limit(count)
+    )
+    rows = (await session.execute(query)).all()
+    return [
+        {
+            "id": entry.id,
+            "at": entry.at.isoformat(timespec="seconds"),
+            "actor": entry.actor,
+            "action": entry.action,
+            "contract": number or "",
+            "detail": entry.detail,
+            "why": entry.why,
+        }
+        for entry, number in reversed(rows)
+    ]
+
+
+@app.command()
+def verify(json: bool = JsonOption) -> None:
+    """Checks the journal's chain and every invariant of the ledger; exit code 1 when one is broken."""
+
+    async def work(context: Context, store: Store) -> tuple[int, list[Problem]]:
+        async with store.reading() as session:
+            try:
+                count, problems = await journal.verify(session), []
+            except JournalBroken as error:
+                count, problems = 0, [Problem("journal", str(error))]
+            return count, problems + list(await ledger.verify(session))
+
+    count, problems = run(work)
+    if json:
+        out({"journal_entries": count, "problems": [str(problem) for problem in problems]})
+    else:
+        for problem in problems:
+            typer.echo(str(problem))
+        typer.echo(f"{count} journal entries; {len(problems) or 'no'} problem{'s' if len(problems) != 1 else ''}.")
+    if problems:
+        raise typer.Exit(1)

@@ -1,0 +1,93 @@
+"""What every command shares: which settings, which clock, who acts, and how it prints."""
+
+import asyncio
+import getpass
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from billing.store.engine import Store
+from config.clock import Clock, OffsetClock, SystemClock
+from config.settings import DEFAULT_PATH, Settings, load
+from daemon import doorbell
+
+T = TypeVar("T")
+
+
+@dataclass
+class Context:
+    """One call of the program."""
+
+    config: Path = DEFAULT_PATH
+    clock: Clock = SystemClock()  # noqa: RUF009 - it has no state
+
+    @cached_property
+    def settings(self) -> Settings:
+        return load(self.config)
+
+    @property
+    def actor(self) -> str:
+        """Who the journal says it was."""
+        return f"admin:{os.environ.get('SUDO_USER') or getpass.getuser()}"
+
+    @asynccontextmanager
+    async def store(self) -> AsyncIterator[Store]:
+        """The database, checked; raises `StoreError` when it can't be used."""
+        store = Store.open(self.settings.database.url)
+        try:
+            await store.check()
+            yield store
+        finally:
+            await store.close()
+
+    def ring(self) -> None:
+        """Tells a running engine that facts changed."""
+        doorbell.ring(self.settings.daemon.runtime_directory)
+
+
+current = Context()
+"""Set once by the program's own options, before the command runs."""
+
+
+def choose(config: Path, clock_offset_file: Path | None) -> None:
+    current.config = config
+    current.clock = OffsetClock(clock_offset_file) if clock_offset_file else SystemClock()
+
+
+def run(work: Callable[[Context, Store], Coroutine[Any, Any, T]]) -> T:
+    """Runs a command's work on the opened store."""
+
+    async def opened() -> T:
+        async with current.store() as store:
+            return await work(current, store)
+
+    return asyncio.run(opened())
+
+
+JsonOption = typer.Option(False, "--json", help="Print JSON instead of a table.")
+WhyOption = typer.Option("", "--why", help="The reason; it stands in the journal.")
+
+
+def out(value: Any) -> None:
+    """Prints a value as JSON."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Prints a table; on a terminal in colour, elsewhere as wide as it needs to be."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    made = Table(*columns, title=title, title_justify="left", header_style="bold")
+    for row in rows:
+        made.add_row(*(str(cell) for cell in row))
+    console.print(made)

@@ -1,0 +1,150 @@
+"""Everything about one contract in one value: for `hradlo show`, and for the demo's page."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from billing.services.operations import networks
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.customers.tables import Contract, Customer
+from billing.dunning.notices import line_of
+from billing.dunning.operations import contract_id_of
+from billing.dunning.policy import Policy
+from billing.dunning.reading import load_facts
+from billing.dunning.rules import WORDS, decide
+from billing.invoicing.tables import Invoice
+from billing.store.tables import JournalEntry, Mail
+from config.settings import Settings
+
+TIMELINE_ENTRIES_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the timeline."""
+
+    at: str
+    actor: str
+    what: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContractReport:
+    """What there is to know about a contract; instants are local, with their offset."""
+
+    contract: str
+    customer: str
+    name: str
+    email: str
+    stage: str
+    why: str
+    line: str
+    debt: str
+    suspend_at: str
+    next_look_at: str
+    protected: str
+    parked: tuple[str, ...]
+    addresses: tuple[str, ...]
+    invoices: tuple[dict[str, str], ...]
+    mails: tuple[dict[str, str], ...]
+    timeline: tuple[Event, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def print(self) -> None:
+        """For a terminal."""
+        console = Console()
+        console.print(f"[bold]Contract {self.contract}[/bold]  {self.name} (customer {self.customer})  {self.email}")
+        console.print(f"Stage [bold]{self.stage}[/bold]: {self.why}.  Line [bold]{self.line}[/bold].  Debt {self.debt}")
+        for label, value in (("Suspension", self.suspend_at), ("Protected", self.protected)):
+            if value:
+                console.print(f"{label}: {value}")
+        for text in self.parked:
+            console.print(f"[yellow]Parked: {text}[/yellow]")
+        console.print(f"Addresses: {' '.join(self.addresses) or 'none'}")
+        invoices = Table("invoice", "issued", "due", "total", "open", title="Invoices", title_justify="left")
+        for invoice in self.invoices:
+            invoices.add_row(*invoice.values())
+        console.print(invoices)
+        timeline = Table("when", "who", "what", "detail", title="Timeline", title_justify="left")
+        for event in self.timeline:
+            timeline.add_row(event.at, event.actor, event.what, event.detail)
+        console.print(timeline)
+
+
+async def report(session: AsyncSession, contract_number: str, settings: Settings, now: datetime) -> ContractReport:
+    """The report of one contract; raises `NotFound`."""
+    contract_id = await contract_id_of(session, contract_number)
+    query = select(Contract, Customer).join(Customer, Customer.id == Contract.customer_id)
+    contract, customer = (await session.execute(query.where(Contract.id == contract_id))).one()
+    facts = (await load_facts(session, [contract_id]))[0]
+    decision = decide(facts, Policy.from_settings(settings), now)
+
+    def local(at: datetime | None) -> str:
+        return at.astimezone(settings.zone).isoformat(sep=" ", timespec="minutes") if at else ""
+
+    return ContractReport(
+        contract=contract.number,
+        customer=customer.number,
+        name=customer.name,
+        email=customer.email,
+        stage=decision.stage.value,
+        why=WORDS[decision.why] if decision.why else WORDS["overdue" if decision.debt else ""],
+        line=await line_of(session, contract_id),
+        debt=f"{decision.debt} {settings.isp.currency}",
+        suspend_at=local(decision.suspend_at),
+        next_look_at=local(decision.next_look_at),
+        protected=_protection(contract, facts.promise_until_on),
+        parked=decision.parked,
+        addresses=tuple(text for text, _ in await networks(session, [contract_id])),
+        invoices=await _invoices(session, contract_id),
+        mails=tuple(
+            {"at": local(mail.created_at), "kind": mail.kind, "subject": mail.subject, "sent": local(mail.sent_at)}
+            for mail in await session.scalars(select(Mail).where(Mail.contract_id == contract_id).order_by(Mail.id))
+        ),
+        timeline=tuple(
+            [
+                Event(local(entry.at), entry.actor, entry.action, _words(entry.detail, entry.why))
+                for entry in await _entries(session, contract_id)
+            ]
+        ),
+    )
+
+
+def _protection(contract: Contract, promise_until_on: object) -> str:
+    if contract.exempt_since_at:
+        return f"exempt ({contract.shield_why or 'no reason given'})"
+    if contract.hold_since_at:
+        return f"held ({contract.shield_why or 'no reason given'})"
+    return f"promised until {promise_until_on}" if promise_until_on else ""
+
+
+async def _invoices(session: AsyncSession, contract_id: int) -> tuple[dict[str, str], ...]:
+    query = select(Invoice).where(Invoice.contract_id == contract_id).order_by(Invoice.due_on, Invoice.id)
+    return tuple(
+        {
+            "number": invoice.number,
+            "issued_on": str(invoice.issued_on),
+            "due_on": str(invoice.due_on),
+            "total": str(invoice.total),
+            "open": str(invoice.open),
+        }
+        for invoice in await session.scalars(query)
+    )
+
+
+async def _entries(session: AsyncSession, contract_id: int) -> list[JournalEntry]:
+    newest = select(JournalEntry).where(JournalEntry.contract_id == contract_id).order_by(JournalEntry.id.desc())
+    return list(reversed((await session.scalars(newest.limit(TIMELINE_ENTRIES_MAX))).all()))
+
+
+def _words(detail: str, why: str) -> str:
+    words = [f"{key} {value}" for key, value in json.loads(detail or "{}").items()]
+    return ", ".join([*words, *([f"because: {why}"] if why else [])])

@@ -1,0 +1,181 @@
+"""The engine: wakes the reconciler, and runs the jobs beside it, until it is told to stop.
+
+What wakes it: the doorbell, the next moment at which a standing may change, a foreign change of the network, a new
+address in the garden; and without any of these, `reconcile_seconds`. Between two full looks at the network, the
+doorbell leads to quick rounds.
+"""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+from billing.payments.folder import import_ready
+from daemon.mailer import send_due
+from sqlalchemy.exc import DBAPIError
+
+from billing.store.engine import Store
+from config.clock import Clock, monotonic_seconds
+from config.errors import DriverError, HradloError
+from config.settings import Settings
+from daemon import doorbell, sdnotify
+from daemon.garden import Garden
+from daemon.reconcile import Reconciler
+from enforcement.driver import Driver
+
+MAIL_EVERY_SECONDS = 5
+RETRY_SECONDS = 5
+QUICK_ROUNDS_IN_A_ROW_MAX = 50
+
+log = structlog.get_logger()
+
+
+class Engine:
+    """One gateway's engine. `run` lasts until it is cancelled, and changes nothing on the network when it ends."""
+
+    def __init__(self, settings: Settings, store: Store, driver: Driver, clock: Clock) -> None:
+        self._settings = settings
+        self._store = store
+        self._driver = driver
+        self._clock = clock
+        self._garden = Garden(settings.enforcement.garden)
+        self._reconciler = Reconciler(settings, store, driver, clock, self._garden.addresses)
+        self._woken = asyncio.Event()
+        self._must_observe = True
+        self._last_round_seconds = monotonic_seconds()
+        """When a round last ended, well or not: what the watchdog looks at."""
+
+    async def run(self) -> None:
+        """Runs everything; raises what is worth a restart."""
+        runtime = self._settings.daemon.runtime_directory
+        async with doorbell.listening(runtime, self._woken.set), asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_reconciling(), name="reconcile")
+            tasks.create_task(self._keep_watching_the_network(), name="watch the network")
+            tasks.create_task(self._keep_garden(), name="garden")
+            tasks.create_task(self._keep_mailing(), name="mail")
+            tasks.create_task(self._keep_watchdog_fed(), name="watchdog")
+            if self._settings.payments.watch_folder:
+                tasks.create_task(self._keep_importing(), name="watched folder")
+
+    # ── rounds ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _keep_reconciling(self) -> None:
+        while True:
+            self._woken.clear()
+            observes, self._must_observe = self._must_observe, False
+            patience_seconds = await self._rounds(observes)
+            self._last_round_seconds = monotonic_seconds()
+            try:
+                async with asyncio.timeout(patience_seconds):
+                    await self._woken.wait()
+            except TimeoutError:
+                self._must_observe = True
+
+    async def _rounds(self, observes: bool) -> float:
+        """Rounds until one is quiet; returns for how many seconds there is nothing to do."""
+        try:
+            done = await self._reconciler.round(observes=observes)
+            for _ in range(QUICK_ROUNDS_IN_A_ROW_MAX):
+                if done.is_quiet:
+                    break
+                done = await self._reconciler.round(observes=False)
+        except DriverError as error:
+            log.error("network not reached", error=str(error))
+            return RETRY_SECONDS
+        except (DBAPIError, OSError) as error:
+            # No facts, no verdict: the network stays as it is.
+            log.error("database not reached; nothing is changed", error=str(error))
+            return RETRY_SECONDS
+        return self._seconds_until_next_look()
+
+    def _seconds_until_next_look(self) -> float:
+        longest = float(self._settings.enforcement.reconcile_seconds)
+        if self._reconciler.next_look_at is None:
+            return longest
+        until = (self._reconciler.next_look_at - self._clock.now()).total_seconds()
+        return min(longest, max(until, 0.05))
+
+    def _observe_again(self) -> None:
+        self._must_observe = True
+        self._woken.set()
+
+    # ── what wakes it, and what runs beside it ──────────────────────────────────────────────────────────────────
+
+    async def _keep_watching_the_network(self) -> None:
+        while True:
+            try:
+                await self._driver.foreign_change()
+            except DriverError as error:
+                log.error("network events lost", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                log.warning("somebody else changed our rules; healing")
+            self._observe_again()
+
+    async def _keep_garden(self) -> None:
+        while True:
+            if await self._garden.refresh():
+                self._observe_again()
+            await asyncio.sleep(self._settings.enforcement.garden_refresh_seconds)
+
+    async def _keep_mailing(self) -> None:
+        while True:
+            try:
+                await send_due(self._store, self._settings, self._clock)
+            except (DBAPIError, HradloError, OSError) as error:
+                log.error("mail not sent", error=str(error))
+            await asyncio.sleep(MAIL_EVERY_SECONDS)
+
+    async def _keep_importing(self) -> None:
+        folder = self._settings.payments.watch_folder
+        assert folder is not None
+        seen: dict[Path, tuple[int, int]] = {}
+        while True:
+            try:
+                outcomes = await import_ready(self._store, folder, self._settings, self._clock.now(), seen)
+            except (DBAPIError, OSError) as error:
+                log.error("watched folder not read", folder=str(folder), error=str(error))
+            else:
+                for outcome in outcomes:
+                    log.info("statement", file=outcome.name, outcome=str(outcome))
+                if outcomes:
+                    self._woken.set()
+            await asyncio.sleep(self._settings.payments.watch_seconds)
+
+    async def _keep_watchdog_fed(self) -> None:
+        """Feeds systemd's watchdog while rounds go on; a round that hangs stops the feeding."""
+        limit_seconds = sdnotify.watchdog_seconds()
+        while limit_seconds is not None:
+            # A round may be long, but not endless.
+            patience_seconds = 3 * self._settings.enforcement.reconcile_seconds + 60
+            if monotonic_seconds() - self._last_round_seconds < patience_seconds:
+                sdnotify.notify(WATCHDOG=1)
+            await asyncio.sleep(limit_seconds / 3)
+
+
+@contextmanager
+def only_engine(runtime_directory: Path) -> Iterator[None]:
+    """Holds the lock of this gateway's one engine; raises `HradloError` that names who has it."""
+    path = runtime_directory / "engine.lock"
+    try:
+        runtime_directory.mkdir(parents=True, exist_ok=True)
+        lock = path.open("a+", encoding="ascii")
+    except OSError as error:
+        raise HradloError(f"{path} can't be made ({error.strerror}).", "Check [daemon] runtime_directory.") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            raise HradloError(
+                f"An engine runs already (process {holder}).", "It applies every change by itself within seconds."
+            ) from None
+        lock.seek(0)
+        lock.truncate()
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield  # the file stays: unlinking it would let two processes hold two files of one name

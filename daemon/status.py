@@ -1,0 +1,98 @@
+"""How everything is, on one page, with what to do next."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.customers.tables import Contract
+from billing.dunning.tables import Line, Standing
+from billing.payments.tables import BankStatement, Payment
+from billing.store.engine import Store
+from billing.store.tables import Mail
+from config.errors import HradloError
+from config.settings import Settings
+from daemon.engine import only_engine
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Counts of everything that moves."""
+
+    engine: str
+    """`running` or `stopped`"""
+    contracts: int
+    reminded: int
+    notice: int
+    acknowledged: int
+    suspended: int
+    parked: int
+    lines_in_notice: int
+    lines_suspended: int
+    payments_waiting: int
+    mails_waiting: int
+    mails_failed: int
+    last_statement_imported_at: str
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def advice(self) -> Iterator[str]:
+        """What a person should do, most urgent first."""
+        if self.engine == "stopped":
+            yield "No engine runs here: lines stay as they are. Start it: systemctl start hradlo"
+        if self.parked:
+            yield f"{self.parked} contracts are parked for absurd facts: hradlo show CONTRACT says which."
+        if self.payments_waiting:
+            yield f"{self.payments_waiting} payments wait for a person: hradlo payments unmatched"
+        if self.mails_failed:
+            yield f"{self.mails_failed} mails were refused for good: look at the addresses."
+        if not self.last_statement_imported_at:
+            yield "No bank statement was ever imported: hradlo payments import FILE"
+
+
+async def read_status(store: Store, settings: Settings, now: datetime) -> Status:
+    async with store.reading() as session:
+        stages = await _counts(session, Standing.stage)
+        lines = await _counts(session, Line.state)
+        imported_at = await session.scalar(select(func.max(BankStatement.imported_at)))
+        return Status(
+            engine=engine_state(settings),
+            contracts=await _count(session, Contract.id.is_not(None)),
+            reminded=stages.get("reminded", 0),
+            notice=stages.get("notice", 0),
+            acknowledged=stages.get("acknowledged", 0),
+            suspended=stages.get("suspended", 0),
+            parked=await _count(session, Standing.parked_why != ""),
+            lines_in_notice=lines.get("notice", 0),
+            lines_suspended=lines.get("suspended", 0),
+            payments_waiting=await _count(session, Payment.state == "waiting"),
+            mails_waiting=await _count(session, Mail.sent_at.is_(None) & Mail.failed_at.is_(None)),
+            mails_failed=await _count(session, Mail.failed_at.is_not(None)),
+            last_statement_imported_at=_local(imported_at, settings),
+        )
+
+
+def engine_state(settings: Settings) -> str:
+    """`running` when an engine of this gateway holds its lock."""
+    try:
+        with only_engine(settings.daemon.runtime_directory):
+            return "stopped"
+    except HradloError:
+        return "running"
+
+
+def _local(at: datetime | None, settings: Settings) -> str:
+    return at.astimezone(settings.zone).isoformat(sep=" ", timespec="minutes") if at else ""
+
+
+async def _counts(session: AsyncSession, column: Any) -> dict[str, int]:
+    rows = (await session.execute(select(column, func.count()).group_by(column))).all()
+    return {str(name): int(count) for name, count in rows}
+
+
+async def _count(session: AsyncSession, condition: ColumnElement[bool]) -> int:
+    return await session.scalar(select(func.count()).where(condition)) or 0
