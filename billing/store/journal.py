@@ -66,15 +66,26 @@ async def append(
 
 async def append_many(session: AsyncSession, entries: Sequence[Entry]) -> int:
     """Writes entries in their order and returns the id of the last one."""
-    mark = await _locked_mark(session)
+    await lock(session)
+    last = await mark(session)
     for start in range(0, len(entries), _CHUNK_ROWS):
         rows: list[dict[str, Any]] = []
         for entry in entries[start : start + _CHUNK_ROWS]:
-            row = _row(mark, entry)
-            mark = Mark(row["id"], row["hash"])
+            row = _row(last, entry)
+            last = Mark(row["id"], row["hash"])
             rows.append(row)
         await session.execute(insert(JournalEntry), rows)
-    return mark.id
+    return last.id
+
+
+async def lock(session: AsyncSession) -> None:
+    """Waits until no other transaction appends, and keeps others waiting until this one ends.
+
+    Whoever reads, decides and writes what others write, too, calls it before the read.
+    """
+    # SQLite: a writing transaction holds the only write lock since its BEGIN IMMEDIATE.
+    if session.get_bind().dialect.name == "postgresql":
+        await session.execute(_LOCK)
 
 
 async def head(session: AsyncSession) -> int:
@@ -133,14 +144,6 @@ async def _rows(session: AsyncSession) -> AsyncIterator[Row[Any]]:
         if len(rows) < _CHUNK_ROWS:
             return
         last_id = rows[-1].id
-
-
-async def _locked_mark(session: AsyncSession) -> Mark:
-    """The last row, with the lock that keeps it last until this transaction ends."""
-    # SQLite: a writing transaction holds the only write lock since its BEGIN IMMEDIATE.
-    if session.get_bind().dialect.name == "postgresql":
-        await session.execute(_LOCK)
-    return await mark(session)
 
 
 def _row(previous: Mark, entry: Entry) -> dict[str, Any]:
