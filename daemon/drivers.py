@@ -1,10 +1,9 @@
 """Which driver the settings ask for."""
 
-from enforcement.nftables.driver import NftablesDriver
-
 from config.settings import Settings
 from enforcement.driver import Driver
 from enforcement.dryrun import DryRunDriver
+from enforcement.nftables.driver import NftablesDriver
 
 
 async def open_driver(settings: Settings) -> Driver:

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
-from billing.services.operations import networks
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.dunning.facts import Decision
@@ -25,6 +24,7 @@ from billing.dunning.policy import Policy
 from billing.dunning.reading import load_facts
 from billing.dunning.recording import LineChange, is_news, lines, record, record_lines
 from billing.dunning.rules import WORDS, decide
+from billing.services.operations import networks
 from billing.store import journal
 from billing.store.engine import Store
 from config.clock import Clock

@@ -1,0 +1,110 @@
+"""Commands that set Hradlo up: init, upgrade, check-config, doctor."""
+
+import asyncio
+import os
+import secrets
+from pathlib import Path
+
+import typer
+
+from billing.store.schema_version import upgrade as upgrade_database
+from config.errors import HradloError
+from config.example import Values, write
+from config.settings import SIGNING_KEY_BYTES_MIN
+from daemon.cli.context import JsonOption, current, out, table
+from daemon.doctor import Finding, examine
+
+
+def register(app: typer.Typer) -> None:
+    for command in (init, upgrade, check_config, doctor):
+        app.command()(command)
+
+
+def init(
+    data: Path = typer.Option(Path("/var/lib/hradlo"), help="The folder for the database."),
+    database: str = typer.Option("", help="Another database, like postgresql://hradlo@/hradlo."),
+    name: str = typer.Option("My ISP", help="The name that subscribers know you by."),
+    iban: str = typer.Option("", help="The account that subscribers pay to."),
+    interface: list[str] = typer.Option([], help="An interface behind which subscribers are; may be repeated."),
+    address: list[str] = typer.Option([], help="This gateway's address for the notice; may be repeated."),
+    dryrun: bool = typer.Option(False, "--dryrun", help="Decide and mail, but write nothing to the network."),
+) -> None:
+    """Writes a config, makes the secrets, creates the database. What is there already stays as it is."""
+    config = current.config
+    if config.exists():
+        typer.echo(f"{config} is there already and stays as it is.")
+    else:
+        write(config, _values(config, data.absolute(), database, name, iban, interface, address, dryrun))
+        typer.echo(f"Wrote {config}: read it, every setting is explained there.")
+    key = config.absolute().parent / "secrets" / "signing_key"
+    if not key.exists():
+        _make_secret(key)
+        typer.echo(f"Made {key}.")
+    _create_database()
+    typer.echo("Next: hradlo check-config, then hradlo import customers FILE.csv")
+
+
+def _values(
+    config: Path,
+    data: Path,
+    database: str,
+    name: str,
+    iban: str,
+    interfaces: list[str],
+    addresses: list[str],
+    is_dryrun: bool,
+) -> Values:
+    values: dict[str, dict[str, object]] = {
+        "isp": {"name": name, "iban": iban},
+        "database": {"url": database or f"sqlite:///{data / 'hradlo.db'}"},
+        "secrets": {"directory": str(config.absolute().parent / "secrets")},
+        "enforcement": {"driver": "dryrun" if is_dryrun else "nftables", "subscriber_interfaces": interfaces},
+        "notice": {"addresses": addresses},
+    }
+    if addresses:
+        host = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
+        values["notice"]["url"] = f"http://{host}:8080"
+    if os.geteuid() != 0:  # /run belongs to root
+        values["daemon"] = {"runtime_directory": str(data / "run")}
+    return values
+
+
+def _make_secret(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(secrets.token_urlsafe(SIGNING_KEY_BYTES_MIN * 2) + "\n", encoding="ascii")
+
+
+def _create_database() -> None:
+    url = current.settings.database.url
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    asyncio.run(upgrade_database(url))
+    typer.echo("The database is ready.")
+
+
+def upgrade() -> None:
+    """Brings the database to this version of Hradlo. Back it up first."""
+    asyncio.run(upgrade_database(current.settings.database.url))
+    typer.echo("The database is up to date.")
+
+
+def check_config() -> None:
+    """Reads the settings and lists every problem."""
+    _ = current.settings
+    typer.echo(f"{current.config} is fine.")
+
+
+def doctor(json: bool = JsonOption) -> None:
+    """Examines this machine and says in words what is wrong and what to do; exit code 1 when something is."""
+    try:
+        findings = asyncio.run(examine(current.settings, current.clock))
+    except HradloError as error:
+        findings = [Finding("settings", False, error.message, error.remedy)]
+    if json:
+        out([finding.as_json() for finding in findings])
+    else:
+        rows = [("ok" if f.is_good else "[red]!![/red]", f.what, f.found, f.remedy) for f in findings]
+        table("Doctor", ("", "what", "found", "what to do"), rows)
+    if not all(finding.is_good for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,145 @@
+"""The doctor: looks at everything that has to be right on this machine, and says what to do where it is not."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from billing.store.engine import Store
+from config.clock import Clock
+from config.errors import HradloError
+from config.settings import Settings
+from daemon.drivers import open_driver
+from daemon.status import engine_state
+
+PATIENCE_SECONDS = 3
+BUILT_YEAR = 2026
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    is_good: bool
+    found: str
+    remedy: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+async def examine(settings: Settings, clock: Clock) -> list[Finding]:
+    """Every examination, in the order in which their failures should be mended; raises nothing of its own."""
+    findings = [Finding("settings", True, "read and checked"), _clock(clock)]
+    examinations: list[Callable[[Settings], Awaitable[list[Finding]]]] = [
+        _database,
+        _engine,
+        _network,
+        _interfaces,
+        _notice_server,
+        _mail,
+    ]
+    for examination in examinations:
+        findings += await examination(settings)
+    return findings
+
+
+def _clock(clock: Clock) -> Finding:
+    year = clock.now().year
+    is_sane = BUILT_YEAR <= year <= BUILT_YEAR + 20
+    return Finding("clock", is_sane, str(clock.now()), "" if is_sane else "Set the clock; see timedatectl.")
+
+
+async def _database(settings: Settings) -> list[Finding]:
+    store = Store.open(settings.database.url)
+    try:
+        await store.check()
+    except HradloError as error:
+        return [Finding("database", False, error.message, error.remedy)]
+    finally:
+        await store.close()
+    return [Finding("database", True, "open and up to date")]
+
+
+async def _engine(settings: Settings) -> list[Finding]:
+    state = engine_state(settings)
+    remedy = "" if state == "running" else "systemctl start hradlo; lines stay as they are meanwhile."
+    return [Finding("engine", state == "running", state, remedy)]
+
+
+async def _network(settings: Settings) -> list[Finding]:
+    name = f"driver {settings.enforcement.driver}"
+    try:
+        driver = await open_driver(settings)
+    except HradloError as error:
+        return [Finding(name, False, error.message, error.remedy)]
+    try:
+        observed = await driver.observe()
+    except HradloError as error:
+        return [Finding(name, False, error.message, error.remedy)]
+    finally:
+        await driver.close()
+    if not observed.is_installed:
+        return [Finding(name, False, "Hradlo's rules are not installed", "A running engine installs them by itself.")]
+    return [Finding(name, True, f"{len(observed.lines)} restricted addresses")]
+
+
+async def _interfaces(settings: Settings) -> list[Finding]:
+    present = {name for _, name in socket.if_nameindex()}
+    findings = [
+        Finding(f"interface {name}", name in present, "there" if name in present else "not there", "See `ip link`.")
+        for name in settings.enforcement.subscriber_interfaces
+    ]
+    for name in settings.enforcement.subscriber_interfaces:
+        findings += _reverse_path_filter(name)
+    return findings
+
+
+def _reverse_path_filter(interface: str) -> list[Finding]:
+    """A spoofed source address must not acknowledge for somebody else (RFC 8952)."""
+    values = [_sysctl(f"net/ipv4/conf/{name}/rp_filter") for name in ("all", interface)]
+    if None in values:
+        return []
+    strict = max(int(value or 0) for value in values) == 1
+    remedy = "" if strict else f"sysctl -w net.ipv4.conf.{interface}.rp_filter=1, so that nobody can fake an address."
+    return [Finding(f"reverse path filter {interface}", strict, "strict" if strict else "not strict", remedy)]
+
+
+def _sysctl(name: str) -> str | None:
+    try:
+        return (Path("/proc/sys") / name).read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+
+
+async def _notice_server(settings: Settings) -> list[Finding]:
+    parts = urlsplit(settings.notice.url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    reason = await _unreachable(parts.hostname or "", port)
+    remedy = "Start hradlo-web, and let an input firewall accept this port from subscribers." if reason else ""
+    return [Finding("notice server", not reason, reason or f"answers at {settings.notice.url}", remedy)]
+
+
+async def _mail(settings: Settings) -> list[Finding]:
+    if not settings.mail.host:
+        return [Finding("mail", False, "no [mail] host: mails are kept, not sent", "Set [mail] host and sender.")]
+    reason = await _unreachable(settings.mail.host, settings.mail.port)
+    remedy = "Check [mail] host and port, and that this machine may connect there." if reason else ""
+    return [Finding("mail", not reason, reason or f"{settings.mail.host} answers", remedy)]
+
+
+async def _unreachable(host: str, port: int) -> str:
+    """Why nobody answers there; empty when somebody does."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            _, writer = await asyncio.open_connection(host, port)
+    except TimeoutError:
+        return f"{host} port {port} does not answer within {PATIENCE_SECONDS} s"
+    except OSError as error:
+        return f"{host} port {port}: {error.strerror or error}"
+    writer.close()
+    return ""
