@@ -1,0 +1,212 @@
+"""One import of services.csv: what is stored, what the file says, and the difference, written in bulk."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from ipaddress import ip_network
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.customers.tables import Contract, Customer
+from billing.importing import Report, Sheet, in_chunks
+from billing.money import Money
+from billing.services.rules import Claim, ServiceRow, overlaps
+from billing.services.tables import Service, ServiceAddress
+from billing.store import journal
+
+Key = tuple[str, str, str, date]
+
+
+@dataclass
+class _Stored:
+    """A service as it is in the database."""
+
+    id: int
+    contract_number: str
+    product: str
+    price: Money
+    addresses: set[str] = field(default_factory=set)
+
+    @property
+    def words(self) -> str:
+        return f"contract {self.contract_number}, {self.product}"
+
+
+class Importer:
+    """Holds what the steps of one import share; used once."""
+
+    def __init__(self, session: AsyncSession, sheet: Sheet[ServiceRow], actor: str, now: datetime) -> None:
+        self._session = session
+        self._sheet = sheet
+        self._actor = actor
+        self._now = now
+        self._customer_ids: dict[str, int] = {}
+        self._contracts: dict[str, tuple[int, int]] = {}
+        """Number -> id, customer's id."""
+        self._stored: dict[Key, _Stored] = {}
+        self._entries: list[journal.Entry] = []
+
+    async def run(self) -> Report:
+        await self._load()
+        self._refuse_unknown_customers()
+        moved = self._give_up_moved_addresses()
+        self._refuse_overlaps()
+        self._sheet.require_good()
+        new = [row for row in self._sheet.rows if row.key not in self._stored]
+        changed = [row for row in self._sheet.rows if self._is_changed(row)]
+        await self._write_contracts()
+        await self._write_services(new, changed)
+        await self._write_addresses(new, changed, moved)
+        self._note_services(new, changed)
+        await journal.append_many(self._session, self._entries)
+        return Report(len(new), len(changed), len(self._sheet.rows) - len(new) - len(changed))
+
+    # ── what is there ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _load(self) -> None:
+        rows = self._sheet.rows
+        customers = select(Customer.number, Customer.id)
+        for chunk in in_chunks(sorted({row.customer_number for row in rows})):
+            found = await self._session.execute(customers.where(Customer.number.in_(chunk)))
+            self._customer_ids |= {row[0]: row[1] for row in found}
+        contracts = await self._session.execute(select(Contract.number, Contract.id, Contract.customer_id))
+        self._contracts = {number: (contract_id, customer_id) for number, contract_id, customer_id in contracts}
+        await self._load_services()
+
+    async def _load_services(self) -> None:
+        """All of them: an address must not be anybody else's either."""
+        columns = (Service.id, Service.kind, Service.product, Service.price, Service.starts_on, Contract.number)
+        services = await self._session.execute(
+            select(*columns).join_from(Service, Contract, Contract.id == Service.contract_id)
+        )
+        by_id: dict[int, _Stored] = {}
+        for service_id, kind, product, price, starts_on, number in services:
+            stored = by_id[service_id] = _Stored(service_id, number, product, price)
+            self._stored[number, kind, product, starts_on] = stored
+        addresses = await self._session.execute(select(ServiceAddress.service_id, ServiceAddress.network))
+        for service_id, network in addresses:
+            by_id[service_id].addresses.add(network)
+
+    def _is_changed(self, row: ServiceRow) -> bool:
+        stored = self._stored.get(row.key)
+        if stored is None:
+            return False
+        is_moved = self._contracts[row.contract_number][1] != self._customer_ids[row.customer_number]
+        return is_moved or stored.price != row.price or stored.addresses != set(row.addresses)
+
+    # ── what must not be ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _refuse_unknown_customers(self) -> None:
+        for row in self._sheet.rows:
+            if row.customer_number not in self._customer_ids:
+                message = f"there is no customer {row.customer_number}: import customers first"
+                self._sheet.refuse(row.line, "customer_number", message)
+
+    def _give_up_moved_addresses(self) -> list[tuple[int, str]]:
+        """Addresses that the file has under another service of the same contract than the database."""
+        wanted = {(row.contract_number, address): row.key for row in self._sheet.rows for address in row.addresses}
+        in_file = {row.key for row in self._sheet.rows}
+        moved: list[tuple[int, str]] = []
+        for key, stored in self._stored.items():
+            if key in in_file:
+                continue
+            gone = {address for address in stored.addresses if (stored.contract_number, address) in wanted}
+            stored.addresses -= gone
+            moved += [(stored.id, address) for address in sorted(gone)]
+        return moved
+
+    def _refuse_overlaps(self) -> None:
+        for earlier, later in overlaps(self._claims()):
+            refused, other = (later, earlier) if later.line >= earlier.line else (earlier, later)
+            where = f"line {other.line}" if other.line else "stored; it must give the address up first"
+            self._sheet.refuse(
+                refused.line,
+                "addresses",
+                f"{refused.network} ({refused.owner}) overlaps {other.network} ({other.owner}, {where})",
+            )
+
+    def _claims(self) -> Iterable[Claim]:
+        """Who has which network after the import."""
+        in_file = {row.key for row in self._sheet.rows}
+        for row in self._sheet.rows:
+            for network in row.networks:
+                yield Claim(network, f"contract {row.contract_number}, {row.product}", row.line)
+        for key, stored in self._stored.items():
+            if key not in in_file:
+                yield from (Claim(ip_network(address), stored.words) for address in stored.addresses)
+
+    # ── what is written ────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _write_contracts(self) -> None:
+        """New contracts, and those that the file gives to another customer; their debts go with them."""
+        owners = {row.contract_number: row.customer_number for row in self._sheet.rows}
+        new = [number for number in owners if number not in self._contracts]
+        for chunk in in_chunks(new):
+            values = [
+                {"number": number, "customer_id": self._customer_ids[owners[number]], "shield_why": ""}
+                for number in chunk
+            ]
+            rows = await self._session.execute(insert(Contract).returning(Contract.number, Contract.id), values)
+            self._contracts |= {
+                number: (contract_id, self._customer_ids[owners[number]]) for number, contract_id in rows
+            }
+        for number, owner in owners.items():
+            contract_id, customer_id = self._contracts[number]
+            if customer_id != self._customer_ids[owner]:
+                moving = update(Contract).where(Contract.id == contract_id)
+                await self._session.execute(moving.values(customer_id=self._customer_ids[owner]))
+                self._note(number, change="changed", customer=owner)
+
+    async def _write_services(self, new: list[ServiceRow], changed: list[ServiceRow]) -> None:
+        for chunk in in_chunks(new):
+            await self._session.execute(insert(Service), [self._values(row) for row in chunk])
+        columns = (Service.id, Service.kind, Service.product, Service.starts_on, Contract.number)
+        query = select(*columns).join_from(Service, Contract, Contract.id == Service.contract_id)
+        contracts = sorted({row.contract_number for row in new})
+        for numbers in in_chunks(contracts):
+            for service_id, kind, product, starts_on, number in await self._session.execute(
+                query.where(Contract.number.in_(numbers))
+            ):
+                key = (number, kind, product, starts_on)
+                self._stored.setdefault(key, _Stored(service_id, number, product, Money()))
+        prices = [{"of_id": self._stored[row.key].id, "to_price": row.price} for row in changed]
+        if prices:
+            table = Service.__table__
+            repricing = update(table).where(table.c.id == bindparam("of_id")).values(price=bindparam("to_price"))  # type: ignore[arg-type]
+            await self._session.execute(repricing, prices)
+
+    def _values(self, row: ServiceRow) -> dict[str, Any]:
+        return {
+            "contract_id": self._contracts[row.contract_number][0],
+            "kind": row.kind,
+            "product": row.product,
+            "price": row.price,
+            "starts_on": row.starts_on,
+        }
+
+    async def _write_addresses(
+        self, new: list[ServiceRow], changed: list[ServiceRow], moved: list[tuple[int, str]]
+    ) -> None:
+        """Everything that goes is deleted before anything comes, as two services may swap addresses."""
+        gone = [address for _, address in moved]
+        coming: list[dict[str, Any]] = []
+        for row in (*new, *changed):
+            stored, wanted = self._stored[row.key], set(row.addresses)
+            gone += sorted(stored.addresses - wanted)
+            coming += [{"service_id": stored.id, "network": each} for each in sorted(wanted - stored.addresses)]
+        for addresses in in_chunks(gone):
+            await self._session.execute(delete(ServiceAddress).where(ServiceAddress.network.in_(addresses)))
+        for values in in_chunks(coming):
+            await self._session.execute(insert(ServiceAddress), values)
+
+    def _note_services(self, new: list[ServiceRow], changed: list[ServiceRow]) -> None:
+        for change, rows in (("added", new), ("changed", changed)):
+            for row in rows:
+                what = {"kind": row.kind, "product": row.product, "starts_on": row.starts_on, "price": row.price}
+                self._note(row.contract_number, change=change, **what, addresses=" ".join(row.addresses))
+
+    def _note(self, contract_number: str, **detail: Any) -> None:
+        contract_id = self._contracts[contract_number][0]
+        self._entries.append(journal.Entry(self._now, self._actor, "service.imported", contract_id, detail))

@@ -1,0 +1,54 @@
+"""Services come in here, with the contracts that they belong to; and who has an address is answered here."""
+
+from collections.abc import Collection
+from datetime import datetime
+from ipaddress import IPv6Address, ip_address
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.importing import Report, Sheet, in_chunks
+from billing.services.importing import Importer
+from billing.services.rules import ServiceRow, covering
+from billing.services.tables import Service, ServiceAddress
+from billing.store import journal
+
+
+async def import_services(session: AsyncSession, sheet: Sheet[ServiceRow], *, actor: str, now: datetime) -> Report:
+    """Adds and changes services, and the contracts that they name, as the file says.
+
+    A service is the same one when contract, kind, product and start are; its price and addresses are changed.
+    Services that are not in the file stay as they are, except that an address moves to where the file has it
+    within one contract. Raises `InputRejected` with every problem of the file.
+    """
+    await journal.lock(session)
+    return await Importer(session, sheet, actor, now).run()
+
+
+async def networks(session: AsyncSession, contract_ids: Collection[int] | None = None) -> list[tuple[str, int]]:
+    """Every network with its contract's id; of some contracts, or of all."""
+    query = select(ServiceAddress.network, Service.contract_id).join(Service, Service.id == ServiceAddress.service_id)
+    if contract_ids is None:
+        return [(row[0], row[1]) for row in await session.execute(query)]
+    found: list[tuple[str, int]] = []
+    for chunk in in_chunks(list(contract_ids)):
+        found += [(row[0], row[1]) for row in await session.execute(query.where(Service.contract_id.in_(chunk)))]
+    return found
+
+
+async def contract_of(session: AsyncSession, source_address: str) -> int | None:
+    """The contract whose network the address is in (the longest match); None when it is nobody's, or no address."""
+    try:
+        source = ip_address(source_address.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(source, IPv6Address) and source.ipv4_mapped:
+        source = source.ipv4_mapped
+    candidates = list(covering(source))
+    query = (
+        select(ServiceAddress.network, Service.contract_id)
+        .join(Service, Service.id == ServiceAddress.service_id)
+        .where(ServiceAddress.network.in_(candidates))
+    )
+    found = {row[0]: row[1] for row in await session.execute(query)}
+    return next((found[network] for network in candidates if network in found), None)

@@ -1,0 +1,139 @@
+"""What may stand in services.csv, and whose address is whose."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TypeAlias
+
+from billing.customers.rules import customer_number
+from billing.importing import Row, Sheet, read
+from billing.money import Money
+
+COLUMNS = ("contract_number", "customer_number", "kind", "product", "price", "starts_on", "addresses")
+KINDS = ("internet", "insurance", "voip", "other")
+# No service of a subscriber is larger; a slip of the pen must not suspend half of the network.
+_SHORTEST_PREFIX = {4: 16, 6: 32}
+
+Network: TypeAlias = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRow:
+    """One service of the file."""
+
+    line: int
+    contract_number: str
+    customer_number: str
+    kind: str
+    product: str
+    price: Money
+    starts_on: date
+    networks: tuple[Network, ...]
+
+    @property
+    def key(self) -> tuple[str, str, str, date]:
+        """What says that a service is the same one as before."""
+        return self.contract_number, self.kind, self.product, self.starts_on
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return tuple(canonical(network) for network in self.networks)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A network and the service that says it is its own."""
+
+    network: Network
+    owner: str
+    """In words, e.g. ``contract 1001, Fiber 100``."""
+    line: int = 0
+    """Of the file; 0 for a service that is stored and stays as it is."""
+
+    @property
+    def first(self) -> tuple[int, int]:
+        return self.network.version, int(self.network.network_address)
+
+    @property
+    def last(self) -> tuple[int, int]:
+        return self.network.version, int(self.network.broadcast_address)
+
+
+def read_services(data: bytes, source: str) -> Sheet[ServiceRow]:
+    """Parses services.csv; raises `InputRejected` when not even its header can be read."""
+    sheet = read(data, source, COLUMNS, _service)
+    sheet.refuse_repeated("product", lambda row: row.key)
+    customers: dict[str, str] = {}
+    for row in sheet.rows:
+        first = customers.setdefault(row.contract_number, row.customer_number)
+        if first != row.customer_number:
+            message = f"contract {row.contract_number} belongs to customer {first} in an earlier line"
+            sheet.refuse(row.line, "customer_number", message)
+    return sheet
+
+
+def _service(row: Row) -> ServiceRow:
+    return ServiceRow(
+        line=row.line,
+        contract_number=row.symbol("contract_number"),
+        customer_number=row.read("customer_number", customer_number, ""),
+        kind=row.choice("kind", KINDS),
+        product=row.text("product", 200, is_needed=True),
+        price=row.money("price"),
+        starts_on=row.date("starts_on"),
+        networks=row.read("addresses", _networks, ()),
+    )
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(sorted({network(word) for word in text.split()}, key=lambda each: (each.version, each)))
+
+
+def network(text: str) -> Network:
+    """An address or a prefix that a service can have; raises `ValueError`, which says what is wrong."""
+    address, slash, length = text.partition("/")
+    try:
+        if "%" in text or (slash and not (length.isascii() and length.isdigit())):
+            raise ValueError("is not an address or a prefix")
+        found = ip_network(text) if slash else ip_network(ip_address(address))
+    except ValueError as error:
+        raise ValueError(_reason(text, error)) from None
+    lowest = found.network_address
+    if isinstance(lowest, IPv6Address) and lowest.ipv4_mapped:
+        raise ValueError(f"{text} is an IPv4 address in IPv6 writing: write {lowest.ipv4_mapped}")
+    if found.prefixlen < _SHORTEST_PREFIX[found.version]:
+        raise ValueError(f"{text} is larger than /{_SHORTEST_PREFIX[found.version]}, too large for one service")
+    if lowest.is_loopback or lowest.is_multicast or lowest.is_link_local or lowest.is_unspecified:
+        raise ValueError(f"{text} can't be a subscriber's address")
+    return found
+
+
+def _reason(text: str, error: ValueError) -> str:
+    if "host bits" in str(error):
+        fitting = ip_network(text, strict=False)
+        return f"{text} is not the first address of a /{fitting.prefixlen}: write {fitting}, or the address alone"
+    return f"{text!r} is not an address like 10.1.2.3, 10.1.2.8/29 or 2001:db8:1::/56"
+
+
+def canonical(found: Network) -> str:
+    """The one way to write a network; a single address stands without a prefix length."""
+    if found.prefixlen == found.max_prefixlen:
+        return str(found.network_address)
+    return str(found)
+
+
+def overlaps(claims: Iterable[Claim]) -> Iterator[tuple[Claim, Claim]]:
+    """Pairs of claims that share an address: each claim with the one that began before it and reaches furthest."""
+    furthest: Claim | None = None
+    for claim in sorted(claims, key=lambda each: (each.first, each.last, each.line)):
+        if furthest and claim.first <= furthest.last:
+            yield furthest, claim
+        if furthest is None or claim.last > furthest.last:
+            furthest = claim
+
+
+def covering(source: IPv4Address | IPv6Address) -> Iterator[str]:
+    """Every network that the address could be in, as it is stored, the longest first."""
+    for length in range(source.max_prefixlen, _SHORTEST_PREFIX[source.version] - 1, -1):
+        yield canonical(ip_network((source, length), strict=False))
