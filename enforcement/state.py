@@ -101,6 +101,11 @@ class Plan:
         return self.restores + self.restrictions
 
     @property
+    def size(self) -> int:
+        """How many addresses are written."""
+        return len(self.restores) + len(self.restrictions) + len(self.garden_added) + len(self.garden_removed)
+
+    @property
     def is_empty(self) -> bool:
         return not (self.changes or self.garden_added or self.garden_removed or self.installs)
 
