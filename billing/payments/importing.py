@@ -70,7 +70,7 @@ async def import_statements(
     Raises `StatementRejected` for a foreign account or currency, and for a known payment with other content.
     """
     _require_ours(statements, accounts, currency)
-    await open_items.one_at_a_time(session)
+    await journal.lock(session)
     arrived = list(arrivals(statements))
     new = await unknown(session, arrived)
     statement_ids = [await _statement_id(session, statement, source, now) for statement in statements]

@@ -2,6 +2,9 @@
 
 Matching happens in Python between one read and one write, so a statement of a hundred thousand payments is a
 few dozen statements of SQL, and the rules stay readable.
+
+Whoever reads here to decide and to write holds `journal.lock` from before the read: money is moved by one
+transaction at a time. (Each is journalled anyway, so it is the lock that it would need in the end.)
 """
 
 from collections import defaultdict
@@ -18,7 +21,6 @@ from billing.invoicing.tables import Invoice
 from billing.money import ZERO, Money
 from billing.payments.rules import Debtor, OpenInvoice, Share
 from billing.payments.tables import Allocation, Payment
-from billing.store import journal
 
 CHUNK = 1000
 """Values in one IN (…): far below every database's limit of parameters."""
@@ -54,15 +56,6 @@ def chunks(values: Collection[_T]) -> Iterator[Sequence[_T]]:
     ordered = sorted(set(values))
     for start in range(0, len(ordered), CHUNK):
         yield ordered[start : start + CHUNK]
-
-
-async def one_at_a_time(session: AsyncSession) -> None:
-    """Waits until no other transaction moves money, and keeps others waiting until this one ends.
-
-    Whoever reads an open amount, decides and writes must call it before the read. SQLite's writers queue anyway;
-    on PostgreSQL it is the journal's lock, as every money fact is journalled: one lock can't deadlock with itself.
-    """
-    await journal.append_many(session, [])
 
 
 async def debtors_by_number(session: AsyncSession, numbers: Collection[str]) -> dict[str, Debtor]:

@@ -63,7 +63,7 @@ async def unmatched(session: AsyncSession) -> list[WaitingPayment]:
 
 async def use_credit(session: AsyncSession, contract_ids: Collection[int], now: datetime) -> set[int]:
     """Pays open invoices from what was paid too much before, and says whose; call it after new invoices."""
-    await open_items.one_at_a_time(session)
+    await journal.lock(session)
     credit = await open_items.credits_of(session, contract_ids)
     debtors = await open_items.debtors_by_id(session, list(credit))
     spent: list[tuple[Credit, tuple[Share, ...]]] = []
@@ -114,7 +114,7 @@ async def assign(
     now: datetime,
 ) -> Match:
     """A person says whose a waiting payment is: an invoice (paid first), or a contract (the oldest first)."""
-    await open_items.one_at_a_time(session)
+    await journal.lock(session)
     payment = await _waiting(session, payment_id)
     debtor = await _debtor(session, invoice_number, contract_number)
     chosen = f"invoice {invoice_number}" if invoice_number else f"contract {contract_number}"
