@@ -21,7 +21,7 @@ from billing.payments.banks.detect import SIZE_BYTES_MAX, read
 from billing.payments.banks.statement import Statement
 from billing.payments.operations import ImportReport, import_statements
 from billing.store.engine import Store
-from config.errors import InputRejected, NotAllowed
+from config.errors import InputRejected, NotAllowed, StatementRejected
 from config.settings import Settings
 
 UNFINISHED = (".part", ".partial", ".tmp", ".crdownload", ".filepart", "~")
