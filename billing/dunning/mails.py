@@ -278,7 +278,7 @@ def _draft(
         "isp": settings.isp,
         "customer": one_line(addressee.name),
         "contract": addressee.contract_number,
-        "rows": [(i.number, _unbroken(_.date(i.due_on)), _.money(i.open.minor, settings.isp.currency)) for i in invoices],
+        "rows": [(i.number, _unbroken(_.date(i.due_on)), _total(_, [i], settings.isp)) for i in invoices],
         "total": _total(_, invoices, settings.isp),
         "order": order,
         "contacts": _contacts(_, settings.isp),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from billing.money import Money
+from billing.payments.banks.account import plain
 from billing.payments.spayd import spayd
 from config.settings import Isp
 
@@ -55,8 +56,6 @@ def grouped_iban(iban: str) -> str:
 
 
 def local_account(iban: str) -> str:
-    """The Czech (and Slovak) form of an account, ``prefix-number/bank``; empty for other countries."""
-    if iban[:2] not in ("CZ", "SK"):
-        return ""
-    bank, prefix, number = iban[4:8], iban[8:14].lstrip("0"), iban[14:].lstrip("0")
-    return f"{prefix}-{number}/{bank}" if prefix else f"{number}/{bank}"
+    """The Czech and Slovak form of an account, ``prefix-number/bank``; empty for other countries."""
+    account = plain(iban)
+    return account if "/" in account else ""

@@ -68,6 +68,18 @@ async def claim(session: AsyncSession, now: datetime, limit: int, lease_seconds:
     return sorted((await session.execute(leased)).scalars(), key=lambda mail: mail.id)
 
 
+async def is_due(session: AsyncSession, now: datetime) -> bool:
+    """Whether there is any mail to claim."""
+    return await session.scalar(_due(now).limit(1)) is not None
+
+
+async def recently_sent(session: AsyncSession, since: datetime, now: datetime) -> list[datetime]:
+    """When mails were sent after `since`; those that somebody is just sending count as sent now."""
+    being_sent = Mail.sent_at.is_(None) & Mail.failed_at.is_(None) & (Mail.lease_until > now)
+    rows = await session.scalars(select(Mail.sent_at).where(or_(Mail.sent_at > since, being_sent)))
+    return [sent_at or now for sent_at in rows]
+
+
 async def mark_sent(session: AsyncSession, mail_id: int, now: datetime) -> None:
     """The server took the mail."""
     await session.execute(update(Mail).where(Mail.id == mail_id).values(sent_at=now, lease_until=None, last_error=""))

@@ -1,0 +1,244 @@
+"""Sends the mails that wait in the outbox: the only module that speaks SMTP.
+
+A round (`send_due`) keeps one connection and takes one mail at a time: claim it, send it, mark it; each step is
+a short transaction of its own, and none is open while the server is spoken to. What can go wrong, and what then:
+
+    no connection, no login       nothing is claimed, so nothing is used up: mails wait for the server
+    refused for good (5xx)        the mail is marked failed, a person must look
+    refused for now (4xx)         the mail waits, longer each time
+    connection lost, silence      likewise; it may have arrived, so it goes again with the same Message-ID
+    killed after the server took it, before it was marked
+                                  the lease runs out, and it goes again with the same Message-ID, once
+    told to stop                  the mail that is under way is finished and marked first
+
+A mail is built from its row alone (`mail_message.build`) and is the same to the byte at every try.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from email.headerregistry import Address
+
+import aiosmtplib
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.customers.mail_address import one_line, sendable
+from billing.store import outbox
+from billing.store.engine import Store
+from billing.store.tables import Mail
+from config.clock import Clock
+from config.settings import Settings
+from daemon.mail_message import build, sender_of
+
+MINUTE = timedelta(minutes=1)
+PATIENCE_FACTOR = 3
+"""One mail may take so many times `mail.timeout_seconds`, all its steps together."""
+LEASE_MARGIN_SECONDS = 60
+"""The lease outlasts the patience by so much: nobody else gets a mail that may still be under way."""
+LOST_CONNECTIONS_MAX = 2
+"""After so many in a row the round ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendReport:
+    """What a round did."""
+
+    sent: int = 0
+    put_off: int = 0
+    """Tried, and to be tried again later."""
+    failed: int = 0
+    """Refused for good."""
+    trouble: str = ""
+    """Why the server can't be used at all: wait a while before the next round."""
+
+
+def has_room(sent: Sequence[datetime], now: datetime, per_minute: int) -> bool:
+    """Whether one more mail may go now. Times after `now`, left by a clock that was wrong, silence nobody."""
+    return sum(now - MINUTE < at <= now for at in sent) < per_minute
+
+
+async def send_due(store: Store, settings: Settings, clock: Clock) -> SendReport:
+    """Sends what is due, as much as the rate allows; without a `mail.host` all mails stay.
+
+    Raises `SettingsError` when the sender or the password can't be used.
+    """
+    if not settings.mail.host:
+        return SendReport()
+    return await _Round(store, settings, clock).run()
+
+
+class _Round:
+    """One connection, and the mails that go over it."""
+
+    def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:
+        self._store = store
+        self._mail = settings.mail
+        self._clock = clock
+        self._sender = sender_of(settings.mail.sender)
+        self._server = _Server(settings, self._sender)
+        self._report = SendReport()
+        self._lost_in_a_row = 0
+
+    async def run(self) -> SendReport:
+        try:
+            while not self._report.trouble and await self._has_work():
+                await self._server.connect()
+                await _to_its_end(self._send_next())
+        except _Unusable as error:
+            self._report = replace(self._report, trouble=str(error))
+        finally:
+            await self._server.hang_up()
+        return self._report
+
+    async def _has_work(self) -> bool:
+        now = self._clock.now()
+        async with self._store.reading() as session:
+            return await outbox.is_due(session, now) and await self._has_room(session, now)
+
+    async def _has_room(self, session: AsyncSession, now: datetime) -> bool:
+        return has_room(await outbox.recently_sent(session, now - MINUTE, now), now, self._mail.per_minute)
+
+    async def _send_next(self) -> None:
+        mail = await self._claim()
+        if mail is None:
+            return
+        outcome = await self._try(mail)
+        async with self._store.transaction() as session:
+            if outcome.error:
+                await outbox.mark_failed(session, mail.id, outcome.error, self._clock.now(), outcome.is_final)
+            else:
+                await outbox.mark_sent(session, mail.id, self._clock.now())
+        self._count(outcome)
+
+    async def _claim(self) -> Mail | None:
+        lease_seconds = PATIENCE_FACTOR * self._mail.timeout_seconds + LEASE_MARGIN_SECONDS
+        now = self._clock.now()
+        async with self._store.transaction() as session:
+            if not await self._has_room(session, now):
+                return None
+            claimed = await outbox.claim(session, now, 1, lease_seconds)
+        return claimed[0] if claimed else None
+
+    async def _try(self, mail: Mail) -> "_Outcome":
+        try:
+            message = build(mail, self._sender)
+        except ValueError as error:
+            return _Outcome(f"not sent: {error}", is_final=True)
+        return await self._server.deliver(sendable(mail.recipient) or "", message.as_bytes())
+
+    def _count(self, outcome: "_Outcome") -> None:
+        self._lost_in_a_row = self._lost_in_a_row + 1 if outcome.is_lost else 0
+        if not outcome.error:
+            self._report = replace(self._report, sent=self._report.sent + 1)
+        elif outcome.is_final:
+            self._report = replace(self._report, failed=self._report.failed + 1)
+        else:
+            self._report = replace(self._report, put_off=self._report.put_off + 1)
+        if outcome.is_everybodys or self._lost_in_a_row >= LOST_CONNECTIONS_MAX:
+            self._report = replace(self._report, trouble=outcome.error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What became of one try; without an error, the server took the mail."""
+
+    error: str = ""
+    is_final: bool = False
+    """No later try can succeed."""
+    is_lost: bool = False
+    """The connection broke: nobody knows whether the mail arrived."""
+    is_everybodys: bool = False
+    """It is not about this mail: any other would meet the same."""
+
+
+class _Unusable(Exception):
+    """The server can't be reached, or does not let us in."""
+
+
+class _Server:
+    """A connection to the mail server, made when it is needed and kept."""
+
+    def __init__(self, settings: Settings, sender: Address) -> None:
+        self._mail = settings.mail
+        self._sender = sender
+        self._password = settings.secret("smtp_password") if settings.mail.username else ""
+        self._smtp: aiosmtplib.SMTP | None = None
+
+    async def connect(self) -> None:
+        """Raises `_Unusable`; does nothing while the connection stands."""
+        if self._smtp and self._smtp.is_connected:
+            return
+        smtp = aiosmtplib.SMTP(
+            hostname=self._mail.host,
+            port=self._mail.port,
+            username=self._mail.username or None,
+            password=self._password or None,
+            # the machine's own name would be asked from DNS, and is seldom one that the world knows
+            local_hostname=self._sender.domain,
+            timeout=self._mail.timeout_seconds,
+            use_tls=self._mail.security == "tls",
+            start_tls=self._mail.security == "starttls",
+        )
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                await smtp.connect()
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            smtp.close()
+            raise _Unusable(f"{self._mail.host} port {self._mail.port}: {self._words(error)}") from None
+        self._smtp = smtp
+
+    async def deliver(self, recipient: str, message: bytes) -> _Outcome:
+        """One try to hand a message over."""
+        assert self._smtp is not None
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                await self._smtp.sendmail(self._sender.addr_spec, [recipient], message)
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            return self._refusal(error.recipients[0])
+        except aiosmtplib.SMTPSenderRefused as error:
+            return _Outcome(f"sender refused: {self._words(error)}", is_everybodys=True)
+        except aiosmtplib.SMTPResponseException as error:
+            return self._refusal(error)
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            self._smtp.close()
+            return _Outcome(f"connection lost: {self._words(error)}", is_lost=True)
+        return _Outcome()
+
+    async def hang_up(self) -> None:
+        if self._smtp and self._smtp.is_connected:
+            try:
+                await self._smtp.quit(timeout=1)
+            except (aiosmtplib.SMTPException, OSError):
+                self._smtp.close()
+
+    @property
+    def _patience_seconds(self) -> int:
+        return PATIENCE_FACTOR * self._mail.timeout_seconds
+
+    def _refusal(self, error: aiosmtplib.SMTPResponseException) -> _Outcome:
+        return _Outcome(f"refused: {self._words(error)}", is_final=500 <= error.code < 600)
+
+    def _words(self, error: BaseException) -> str:
+        """What happened, on one line and without the password, whatever the server repeats of it."""
+        if isinstance(error, aiosmtplib.SMTPAuthenticationError):
+            return f"the login as {self._mail.username!r} was refused ({error.code})"
+        if isinstance(error, aiosmtplib.SMTPResponseException):
+            text = f"{error.code} {error.message}"
+        else:
+            text = str(error) or f"no answer within {self._mail.timeout_seconds} s"
+        text = one_line(text)
+        return text.replace(self._password, "(password)") if self._password else text
+
+
+async def _to_its_end(step: Coroutine[None, None, None]) -> None:
+    """Awaits a step that must not be cut in two: who is told to stop meanwhile stops after it.
+
+    Its length is bounded by the patience with the server.
+    """
+    task = asyncio.ensure_future(step)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
