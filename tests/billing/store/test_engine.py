@@ -1,0 +1,158 @@
+"""A store keeps its promises: all or nothing, writers in order, readers undisturbed, errors unswallowed."""
+
+import asyncio
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from billing.money import Money
+from billing.payments.tables import BankStatement
+from billing.store import engine
+from billing.store.engine import Store
+from config.errors import StoreError
+
+NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
+
+
+def statement(source: str = "") -> BankStatement:
+    return BankStatement(
+        account="1",
+        closed_on=date(2026, 3, 1),
+        old_balance=Money(0),
+        new_balance=Money(0),
+        source=source,
+        imported_at=NOW,
+    )
+
+
+async def count(store: Store) -> int:
+    async with store.reading() as session:
+        return (await session.execute(select(func.count()).select_from(BankStatement))).scalar_one()
+
+
+async def test_what_a_transaction_wrote_is_there_after_it(each_store: Store) -> None:
+    async with each_store.transaction() as session:
+        session.add(statement())
+
+    assert await count(each_store) == 1
+
+
+async def test_an_exception_takes_everything_back(each_store: Store) -> None:
+    async def fail_half_way() -> None:
+        async with each_store.transaction() as session:
+            session.add(statement())
+            await session.flush()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail_half_way()
+
+    assert await count(each_store) == 0
+
+
+async def test_a_reading_session_cannot_write(each_store: Store) -> None:
+    async with each_store.reading() as session:
+        session.add(statement())
+        with pytest.raises(DBAPIError):
+            await session.flush()
+
+
+async def test_a_reading_session_sees_one_instant(each_store: Store) -> None:
+    async with each_store.reading() as session:
+        before = (await session.execute(select(func.count()).select_from(BankStatement))).scalar_one()
+        async with each_store.transaction() as writer:
+            writer.add(statement())
+        after = (await session.execute(select(func.count()).select_from(BankStatement))).scalar_one()
+
+    assert before == after == 0
+
+
+async def test_instants_come_back_aware_and_in_utc(each_store: Store) -> None:
+    async with each_store.transaction() as session:
+        session.add(statement())
+    async with each_store.reading() as session:
+        found = (await session.execute(select(BankStatement))).scalar_one()
+
+    assert found.imported_at == NOW
+    assert found.imported_at.utcoffset() == NOW.utcoffset()
+
+
+async def test_eight_processes_worth_of_writers_read_decide_and_write_without_losing_any(database_url: str) -> None:
+    """Each has its own connections, as separate processes have."""
+    stores = [Store.open(database_url) for _ in range(8)]
+
+    async def count_up(store: Store) -> None:
+        for _ in range(25):
+            async with store.transaction() as session:
+                seen = (await session.execute(select(func.count()).select_from(BankStatement))).scalar_one()
+                session.add(statement(source=str(seen)))
+
+    async with asyncio.TaskGroup() as group:
+        for store in stores:
+            group.create_task(count_up(store))
+    async with stores[0].reading() as session:
+        sources = (await session.execute(select(BankStatement.source))).scalars().all()
+    for store in stores:
+        await store.close()
+
+    assert sorted(map(int, sources)) == list(range(200))
+
+
+@pytest.mark.parametrize(
+    ("pragma", "expected"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 60_000)]
+)
+async def test_sqlite_keeps_what_a_money_database_needs(store: Store, pragma: str, expected: object) -> None:
+    async with store.transaction() as writing, store.reading() as reading:
+        answers = [(await session.execute(text(f"PRAGMA {pragma}"))).scalar() for session in (writing, reading)]
+
+    assert answers == [expected, expected]
+
+
+async def test_an_sqlite_that_does_not_take_a_promise_is_refused(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_PRAGMAS", (("synchronous", "OFF", 2),))
+    store = Store.open(database_url)
+
+    with pytest.raises(StoreError, match="synchronous"):
+        await count(store)
+    await store.close()
+
+
+@contextmanager
+def full_disk(path: Path) -> Iterator[None]:
+    """No file of this process may grow beyond what the write-ahead log has: the kernel refuses the write."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_a_write_that_the_disk_refuses_is_an_error_and_leaves_nothing(store: Store, database_url: str) -> None:
+    async with store.transaction() as session:
+        session.add(statement())
+    log = Path(database_url.removeprefix("sqlite:///") + "-wal")
+
+    with full_disk(log), pytest.raises(DBAPIError):
+        async with store.transaction() as session:
+            session.add(statement(source="x" * 100_000))
+
+    assert await count(store) == 1
+
+
+def test_a_database_that_hradlo_does_not_know_is_refused() -> None:
+    with pytest.raises(StoreError, match="mysql"):
+        Store.open("mysql://localhost/hradlo")
+
+
+def test_a_database_in_memory_is_refused() -> None:
+    with pytest.raises(StoreError, match="Name a file"):
+        Store.open("sqlite://")

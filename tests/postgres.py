@@ -1,0 +1,63 @@
+"""A real PostgreSQL for tests: its own server in a temporary folder, on a unix socket, run by nobody special."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_OWNER = "hradlo"
+# Nothing here outlives the tests, so nothing needs to survive a power cut.
+_OPTIONS = "-c listen_addresses='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+
+
+class PostgresServer:
+    """A running server; makes databases."""
+
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        self._binaries = binaries
+        self._folder = folder
+        self._count = 0
+
+    def create_database(self, template: str = "template0") -> str:
+        """The URL of a new database; `template` is the name of one to copy."""
+        self._count += 1
+        name = f"test_{self._count}"
+        arguments = ["-h", str(self._folder), "-U", _OWNER, "-T", template, name]
+        subprocess.run([self._binaries / "createdb", *arguments], check=True)
+        return f"postgresql://{_OWNER}@/{name}?host={self._folder}"
+
+
+def find_binaries() -> Path | None:
+    """Where the newest PostgreSQL of Debian, or that of PATH, has its programs."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    on_path = shutil.which("initdb")
+    if found:
+        return found[-1].parent
+    return Path(on_path).parent if on_path else None
+
+
+@contextmanager
+def running_server(binaries: Path) -> Iterator[PostgresServer]:
+    """A server from `initdb` to its end; as root it runs as another user, as PostgreSQL demands."""
+    user = "nobody" if os.geteuid() == 0 else None
+    # not pytest's folder: the path of a unix socket has at most 107 characters
+    with tempfile.TemporaryDirectory(prefix="hradlo-pg-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        if user:
+            shutil.chown(folder, user)
+
+        def run(program: str, *arguments: str) -> None:
+            subprocess.run(
+                [binaries / program, "-D", folder / "data", *arguments],
+                user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL,
+            )  # fmt: skip
+
+        run("initdb", "-U", _OWNER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+        run("pg_ctl", "start", "-w", "-l", str(folder / "log"), "-o", f"{_OPTIONS} -k {folder}")
+        try:
+            yield PostgresServer(binaries, folder)
+        finally:
+            run("pg_ctl", "stop", "-w", "-m", "immediate")
