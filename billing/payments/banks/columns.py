@@ -14,7 +14,8 @@ from billing.payments.banks.statement import symbol
 from config.errors import Problem
 
 CENTURY = 2000
-_CZECH_LETTERS = "áčďéěíňóřšťúůýžÁČĎÉĚÍŇÓŘŠŤÚŮÝŽ"
+_LETTERS = "áčďéěíňóřšťúůýžÁČĎÉĚÍŇÓŘŠŤÚŮÝŽäöü"
+"""Of names in Czech statements. The capitals ÄÖÜ stay out: in cp1250 they are the bytes that begin UTF-8 letters."""
 
 
 class Unreadable(Exception):
@@ -84,7 +85,7 @@ class Record:
 
 
 def decode(data: bytes) -> str:
-    """UTF-8 with a byte order mark; else the encoding in which most Czech letters are found.
+    """UTF-8 with a byte order mark; else the encoding in which most letters of Czech names are found.
 
     Of equals it is UTF-8 if that is valid, then cp1250, then cp852. Valid UTF-8 alone proves nothing: the cp1250
     bytes of ÍŠ are a valid character too. Digits are ASCII in each, so a wrong guess can't spoil an amount.
@@ -98,12 +99,12 @@ def decode(data: bytes) -> str:
         data.decode("utf-8")
     except UnicodeDecodeError:
         encodings.remove("utf-8")
-    best = max(encodings, key=lambda encoding: _czech_letters(data, encoding))
+    best = max(encodings, key=lambda encoding: _letters(data, encoding))
     return data.decode(best, errors="replace")
 
 
-def _czech_letters(data: bytes, encoding: str) -> int:
-    return sum(data.count(letter.encode(encoding)) for letter in _CZECH_LETTERS)
+def _letters(data: bytes, encoding: str) -> int:
+    return sum(data.count(letter.encode(encoding)) for letter in _LETTERS)
 
 
 def records(text: str) -> Iterator[Record]:

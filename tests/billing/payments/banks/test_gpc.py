@@ -119,7 +119,7 @@ def test_line_ends_may_be_those_of_unix_or_dos() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["cp1250", "cp852", "utf-8", "utf-8-sig"])
-@pytest.mark.parametrize("name", ["Žáčková Šárka", "MÍŠA", "Eva"])
+@pytest.mark.parametrize("name", ["Žáčková Šárka", "MÍŠA", "Jürgen", "Eva"])
 def test_a_name_is_read_in_each_encoding_that_banks_use(name: str, encoding: str) -> None:
     data = one_day(payment("1.00", name=name)).decode("cp1250").encode(encoding)
 
@@ -169,6 +169,21 @@ def test_an_account_in_the_internal_order_is_put_right() -> None:
 
     assert statement.account == ACCOUNT
     assert statement.lines[0].counter_account == "19-2000145399/0800"
+
+
+def test_an_account_that_is_valid_as_it_stands_is_never_turned_round() -> None:
+    """The digits of this one pass the banks' check in both orders."""
+    data = one_day().replace(b"0000001000000005", b"0847260289194335")
+
+    [statement] = parse(data)
+
+    assert statement.account == "84726-289194335"
+
+
+def test_digits_of_other_scripts_are_no_numbers() -> None:
+    text = TWO.decode("cp1250").replace("000000059900", "00000005990²")
+
+    assert "line 2, columns 49-60: amount is not a number: '00000005990²'" in _refusal(text.encode())
 
 
 def test_equal_movements_are_told_apart_by_their_order() -> None:
