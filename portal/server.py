@@ -1,0 +1,175 @@
+"""Starts and stops the web role's listeners: the notice server, and the captive API where it is set up.
+
+Sockets come from systemd, so that a restart refuses nobody, or are opened here. Those opened here have
+`SO_REUSEPORT`: more processes may listen beside this one.
+"""
+
+import asyncio
+import resource
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from billing.store.engine import Store
+from config.clock import Clock
+from config.errors import HradloError
+from config.settings import Settings
+from portal.captive_api import make_captive_app
+from portal.limits import ConnectionLimit, Rate, RequestLimit
+from portal.notice.app import make_notice_app
+from portal.notice.counters import Counters
+from portal.notice.desk import make_tokens, own_hosts
+from portal.notice.directory import Directory
+from portal.notice.door import Doorkeeper, DoorRules, SignWanted
+
+_BACKLOG = 2048
+_DESCRIPTORS_RESERVED = 100
+"""For the database, logs and listeners."""
+_SHUTDOWN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A running web role."""
+
+    counters: Counters
+    directory: Directory
+    addresses: tuple[tuple[str, int], ...]
+    """Where it listens: the notice server's sockets first, then the captive API's."""
+
+
+@asynccontextmanager
+async def serve(
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    ring: Callable[[], None],
+    sockets: Sequence[socket.socket] | None = None,
+) -> AsyncIterator[Serving]:
+    """Serves until the block ends; `sockets` are the notice server's, passed in instead of opened here.
+
+    At the end it accepts no more, ends connections without a request, and lets the others finish.
+    """
+    counters, directory = Counters(), Directory(store)
+    await directory.refresh()
+    rules = _rules(settings, clock, directory)
+    notice = make_notice_app(settings, store, clock, ring, counters)
+    listening = list(sockets) if sockets else [_open(endpoint) for endpoint in settings.notice.listen]
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(_listening(notice, rules, counters, listening))
+        if settings.captive_api.listen:
+            tls = _tls(settings)
+            captive_sockets = [_open(endpoint) for endpoint in settings.captive_api.listen]
+            captive = make_captive_app(settings, store, clock, ring, counters)
+            await stack.enter_async_context(
+                _listening(captive, rules.for_captive_api(), counters, captive_sockets, tls)
+            )
+            listening += captive_sockets
+        addresses = tuple(item.getsockname()[:2] for item in listening)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(directory.keep_fresh())
+            try:
+                yield Serving(counters, directory, addresses)
+            finally:
+                directory.stop()
+
+
+@asynccontextmanager
+async def _listening(
+    app: web.Application,
+    rules: DoorRules,
+    counters: Counters,
+    sockets: Sequence[socket.socket],
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[None]:
+    loop = asyncio.get_running_loop()
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        keepalive_timeout=rules.timeout_seconds,
+        lingering_time=0,
+        shutdown_timeout=_SHUTDOWN_SECONDS,
+    )
+    await runner.setup()
+    if runner.server is None:
+        raise AssertionError("a runner that is set up has a server")
+    keeper = Doorkeeper(rules, runner.server, counters)
+    patience = {"ssl_handshake_timeout": rules.timeout_seconds} if tls else {}
+    servers = [await loop.create_server(keeper, sock=item, ssl=tls, backlog=_BACKLOG, **patience) for item in sockets]
+    try:
+        yield
+    finally:
+        for server in servers:
+            server.close()
+        keeper.close()
+        await runner.cleanup()
+
+
+def _rules(settings: Settings, clock: Clock, directory: Directory) -> DoorRules:
+    notice = settings.notice
+    return DoorRules(
+        notice_url=notice.url,
+        own_hosts=own_hosts(notice.url),
+        sign_wanted=_wanted_signer(settings, clock, directory),
+        requests=RequestLimit(Rate.per_minute(notice.requests_per_minute)),
+        connections=ConnectionLimit(notice.connections_per_address),
+        timeout_seconds=notice.headers_timeout_seconds,
+        total_max=_raised_descriptor_limit() - _DESCRIPTORS_RESERVED,
+    )
+
+
+def _wanted_signer(settings: Settings, clock: Clock, directory: Directory) -> SignWanted:
+    tokens = make_tokens(settings)
+
+    def sign(url: str, address: str) -> str:
+        contract_id = directory.find(address)
+        return "" if contract_id is None else tokens.sign_wanted(url, address, contract_id, clock.now())
+
+    return sign
+
+
+def _raised_descriptor_limit() -> int:
+    """As many descriptors as the machine lets this process have: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard if hard > 0 else 1 << 20
+
+
+def _open(endpoint: str) -> socket.socket:
+    """A listening socket's socket; raises `HradloError` when the address can't be had."""
+    host, _, port = endpoint.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if family == socket.AF_INET6:
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    try:
+        opened.bind((host, int(port)))
+    except OSError as error:
+        opened.close()
+        raise HradloError(
+            f"Can't listen on {endpoint}: {error.strerror}.", "Is another program there? See [notice] listen."
+        ) from error
+    opened.setblocking(False)
+    return opened
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    captive = settings.captive_api
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(str(captive.certificate), str(captive.key))
+    except (OSError, ssl.SSLError) as error:
+        raise HradloError(
+            f"The captive API's certificate {captive.certificate} can't be used: {error}.",
+            "It must be a PEM chain with its key, see [captive_api].",
+        ) from error
+    return context
