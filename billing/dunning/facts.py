@@ -47,6 +47,8 @@ class NoticeFact:
     acknowledged_at: datetime | None = None
     acknowledged_invoices: frozenset[int] = frozenset()
     """Ids of the invoices that the acknowledged page showed."""
+    is_mailable: bool = True
+    """The customer has an address that it can be mailed to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Transition:
     after: Stage
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that takes four times as long to make, and a round makes 100,000
 class Decision:
     """What `decide` says: where one contract stands, and what is to be written for it."""
 

@@ -37,8 +37,9 @@ def forecast(facts: Facts, policy: Policy, now: datetime, until: datetime) -> It
         decision = decide(facts, policy, at)
         yield from _seen(facts, decision, at)
         facts = after(facts, decision, at)
-        # What was just written may itself set a new moment, e.g. for the mail of a notice that has just begun.
-        at = decide(facts, policy, at).next_look_at
+        # What was just written is looked at again at once, as the engine does: it may set going something new.
+        following = decide(facts, policy, at)
+        at = at if following.is_news else following.next_look_at
 
 
 def forecast_all(everybody: Iterable[Facts], policy: Policy, now: datetime, until: datetime) -> list[Foreseen]:

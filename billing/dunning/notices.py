@@ -8,10 +8,11 @@ from datetime import date, datetime
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.dunning.case import Case
 from billing.dunning.facts import Facts, NoticeFact, Stage
 from billing.dunning.policy import Policy
 from billing.dunning.reading import load_facts
-from billing.dunning.rules import Case, decide
+from billing.dunning.rules import decide
 from billing.dunning.tables import AcknowledgedInvoice, Acknowledgement, Line, Notice, Showing
 from billing.money import Money
 from billing.store import journal

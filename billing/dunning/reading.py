@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.customers.tables import Contract
+from billing.customers.mail_address import sendable
+from billing.customers.tables import Contract, Customer
 from billing.dunning.facts import Facts, InvoiceFact, NoticeFact, Stage
 from billing.dunning.tables import AcknowledgedInvoice, Acknowledgement, Notice, Promise, Reminder, Standing
 from billing.invoicing.tables import Invoice
@@ -83,12 +84,15 @@ def _standings(ids: list[int] | None) -> Select[*tuple[Any, ...]]:
 
 
 async def _invoices(session: AsyncSession, ids: list[int] | None) -> dict[int, list[InvoiceFact]]:
-    query = select(
-        Invoice.contract_id, Invoice.id, Invoice.number, Invoice.issued_on, Invoice.due_on, Invoice.total, Invoice.open
-    ).where(and_(Invoice.open != ZERO, _of(Invoice.contract_id, ids)))
+    columns = (Invoice.id, Invoice.number, Invoice.issued_on, Invoice.due_on, Invoice.total, Invoice.open)
+    query = (
+        select(Invoice.contract_id, *columns)
+        .where(and_(Invoice.open != ZERO, _of(Invoice.contract_id, ids)))
+        .order_by(Invoice.contract_id, Invoice.due_on, Invoice.id)  # as the index has them
+    )
     found: dict[int, list[InvoiceFact]] = defaultdict(list)
-    for contract_id, *columns in await _rows(session, query):
-        found[contract_id].append(InvoiceFact(*columns))
+    for contract_id, *values in await _rows(session, query):
+        found[contract_id].append(InvoiceFact(*values))
     return found
 
 
@@ -116,13 +120,17 @@ async def _notices(session: AsyncSession, ids: list[int] | None) -> dict[int, No
     for notice_id, invoice_id in await _rows(session, query):
         shown[notice_id].add(invoice_id)
     query = (
-        select(Notice.contract_id, Notice.id, Notice.opened_at, Notice.mailed_at, Acknowledgement.at)
+        select(Notice.contract_id, Notice.id, Notice.opened_at, Notice.mailed_at, Acknowledgement.at, Customer.email)
+        .join(Contract, Contract.id == Notice.contract_id)
+        .join(Customer, Customer.id == Contract.customer_id)
         .outerjoin(Acknowledgement, Acknowledgement.notice_id == Notice.id)
         .where(is_open)
     )
     return {
-        contract_id: NoticeFact(notice_id, opened_at, mailed_at, acknowledged_at, frozenset(shown[notice_id]))
-        for contract_id, notice_id, opened_at, mailed_at, acknowledged_at in await _rows(session, query)
+        row.contract_id: NoticeFact(
+            row.id, row.opened_at, row.mailed_at, row.at, frozenset(shown[row.id]), sendable(row.email) is not None
+        )
+        for row in await _rows(session, query)
     }
 
 

@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.tables import Contract, Customer
 from billing.dunning import mails
+from billing.dunning.case import Case
 from billing.dunning.facts import Decision, Facts, Stage
 from billing.dunning.policy import Policy
 from billing.dunning.reading import load_facts
-from billing.dunning.rules import Case, decide
+from billing.dunning.rules import decide
 from billing.dunning.tables import Line, Notice, Reminder, Standing
 from billing.store import journal, outbox
 from config.settings import Settings

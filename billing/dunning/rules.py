@@ -24,134 +24,29 @@ What counts as debt:
   - a newer invoice neither shortens a running clock nor keeps a line suspended once the claimed ones are paid.
     When it is ripe itself, it gets a notice and a full grace of its own;
   - an invoice that is opened again after its notice was closed (a returned payment) starts anew, with a notice.
+* Where a mail that nobody answers starts a clock of its own (a setting, off by default), the mail binds it in the
+  same way, to the invoices that were overdue when it was written.
 
 Shields keep a contract CLEAR whatever it owes: *exempt*, *held*, and a *promise* up to and including its last
 day. A shield does not close a notice: when it falls, the contract goes on from there, and a suspension waits for
 the next decent hour.
 
-Absurd facts (due before issued, outside 2000 to 2199, negative, older than two years) are not debt. While there
-are any, the contract is *parked*: it can become better, but its line can't become stricter, and a person is asked
-to look.
+Absurd facts *park* a contract: it can become better, but its line can't become stricter, nothing is mailed, and a
+person is asked to look. An invoice that makes no sense (due before issued, outside 2000 to 2199, negative, more
+open than its total) is not debt. One that is overdue for more than two years is: a clock that jumps ten years
+ahead must neither suspend anybody nor forget what was claimed.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import cached_property
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 
-from billing.dunning.facts import Decision, Facts, InvoiceFact, NoticeFact, Stage, Transition
+from billing.dunning.case import OLDEST_SANE_DEBT, Case
+from billing.dunning.facts import Decision, Facts, NoticeFact, Stage, Transition
 from billing.dunning.policy import Policy
-from billing.dunning.workdays import day_begins_at, local_day, midnight_of, next_suspension_moment
-from billing.money import Money
+from billing.dunning.workdays import day_begins_at, midnight_of, working_day
 
-SANE_YEARS = range(2000, 2200)
-OLDEST_SANE_DEBT_DAYS = 730
 STRICTNESS = {"open": 0, "notice": 1, "suspended": 2}
-
-
-@dataclass(frozen=True)
-class Case:
-    """One contract's facts, seen at one moment under one policy."""
-
-    facts: Facts
-    policy: Policy
-    now: datetime
-    notice: NoticeFact | None
-
-    @cached_property
-    def absurdities(self) -> tuple[str, ...]:
-        return tuple(text for invoice in self.facts.invoices if (text := absurdity(invoice, self)))
-
-    @cached_property
-    def unpaid(self) -> tuple[InvoiceFact, ...]:
-        """Oldest first; absurd ones are left out."""
-        sane = [i for i in self.facts.invoices if i.open.minor > 0 and not absurdity(i, self)]
-        return tuple(sorted(sane, key=lambda invoice: (invoice.due_on, invoice.id)))
-
-    @cached_property
-    def overdue(self) -> tuple[InvoiceFact, ...]:
-        today = local_day(self.now, self.policy)
-        return tuple(invoice for invoice in self.unpaid if invoice.due_on < today)
-
-    @cached_property
-    def debt(self) -> Money:
-        return Money.total(invoice.open for invoice in self.overdue)
-
-    @cached_property
-    def claim(self) -> Money:
-        """What the notice claims, or would claim if it were opened now."""
-        ripe = [invoice for invoice in self.overdue if self.ripens_at(invoice) <= self.now]
-        if self.notice is None or self.notice.acknowledged_at is None:
-            return Money.total(invoice.open for invoice in ripe)
-        return Money.total(i.open for i in ripe if i.id in self.notice.acknowledged_invoices)
-
-    @property
-    def is_claim_enough(self) -> bool:
-        return self.claim.minor > 0 and self.claim >= self.policy.minimum_debt
-
-    @cached_property
-    def shield(self) -> str:
-        if self.facts.is_exempt:
-            return "exempt"
-        if self.facts.is_held:
-            return "held"
-        promise = self.facts.promise_until_on
-        return "promised" if promise and local_day(self.now, self.policy) <= promise else ""
-
-    @cached_property
-    def suspend_at(self) -> datetime | None:
-        """When the clock of the notice runs out, at a decent hour; None without a clock."""
-        if self.notice is None:
-            return None
-        ends_at = _clock_ends_at(self.notice, self.policy)
-        if ends_at is None:
-            return None
-        if self.facts.promise_until_on:
-            ends_at = max(ends_at, midnight_of(self.facts.promise_until_on + timedelta(days=1), self.policy))
-        return next_suspension_moment(max(ends_at, self.now), self.policy)
-
-    @property
-    def has_acknowledgement(self) -> bool:
-        return self.notice is not None and self.notice.acknowledged_at is not None
-
-    @property
-    def is_clock_over(self) -> bool:
-        return self.is_claim_enough and self.suspend_at is not None and self.suspend_at <= self.now
-
-    @property
-    def reminding_at(self) -> datetime | None:
-        """When the oldest overdue invoice first matters."""
-        if not self.overdue:
-            return None
-        days = min((*self.policy.reminder_days, self.policy.notice_days))
-        return day_begins_at(self.overdue[0].due_on + timedelta(days=days), self.policy)
-
-    def ripens_at(self, invoice: InvoiceFact) -> datetime:
-        return day_begins_at(invoice.due_on + timedelta(days=self.policy.notice_days), self.policy)
-
-
-def _clock_ends_at(notice: NoticeFact, policy: Policy) -> datetime | None:
-    if notice.acknowledged_at is not None:
-        return notice.acknowledged_at + timedelta(days=policy.grace_days)
-    if policy.suspend_unacknowledged_days and notice.mailed_at is not None:
-        return notice.mailed_at + timedelta(days=policy.suspend_unacknowledged_days)
-    return None
-
-
-def absurdity(invoice: InvoiceFact, case: Case) -> str:
-    """What is absurd about an invoice, in words; empty when nothing is."""
-    if invoice.due_on < invoice.issued_on:
-        return f"invoice {invoice.number} is due {invoice.due_on}, before it was issued {invoice.issued_on}"
-    if invoice.issued_on.year not in SANE_YEARS or invoice.due_on.year not in SANE_YEARS:
-        return f"invoice {invoice.number} was issued {invoice.issued_on} and is due {invoice.due_on}"
-    if invoice.open.minor < 0 or invoice.total.minor < 0:
-        return f"invoice {invoice.number} has a negative amount"
-    if invoice.open > invoice.total:
-        return f"invoice {invoice.number} has more open ({invoice.open}) than its total ({invoice.total})"
-    if (local_day(case.now, case.policy) - invoice.due_on).days > OLDEST_SANE_DEBT_DAYS:
-        return f"invoice {invoice.number} is overdue since {invoice.due_on}, more than two years"
-    return ""
-
 
 # ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -160,7 +55,7 @@ Event = Callable[[Case], bool]
 EVENTS: dict[str, Event] = {
     "settled": lambda case: not case.overdue,
     "shielded": lambda case: bool(case.shield),
-    "overdue": lambda case: not case.shield and case.reminding_at is not None and case.reminding_at <= case.now,
+    "overdue": lambda case: not case.shield and case.is_worth_reminding,
     "ripe": lambda case: case.is_claim_enough,
     "paid_down": lambda case: case.notice is None or not case.is_claim_enough,
     "dropped": lambda case: not case.is_claim_enough,
@@ -267,7 +162,7 @@ def _step(case: Case, stage: Stage) -> Transition | None:
 
 def _is_forbidden(case: Case, after: Stage) -> bool:
     """A parked contract's line gets no stricter than it was recorded."""
-    return bool(case.absurdities) and STRICTNESS[after.line] > STRICTNESS[case.facts.stage.line]
+    return case.is_parked and STRICTNESS[after.line] > STRICTNESS[case.facts.stage.line]
 
 
 def _why(case: Case, stage: Stage, transitions: tuple[Transition, ...]) -> str:
@@ -278,41 +173,51 @@ def _why(case: Case, stage: Stage, transitions: tuple[Transition, ...]) -> str:
 
 def _reminder_due(case: Case) -> tuple[int, int] | None:
     """The latest reminder whose day has come, unless it was sent; ones that were slept through are skipped."""
-    if not case.overdue:
+    if not case.overdue or case.is_parked:
         return None
-    anchor = case.overdue[0]
+    anchor, today = case.overdue[0], working_day(case.now, case.policy)
     for after_days in sorted(case.policy.reminder_days, reverse=True):
-        if day_begins_at(anchor.due_on + timedelta(days=after_days), case.policy) <= case.now:
+        if anchor.due_on + timedelta(days=after_days) <= today:
             is_sent = (anchor.id, after_days) in case.facts.reminded
             return None if is_sent else (anchor.id, after_days)
     return None
 
 
 def _is_notice_mail_due(case: Case) -> bool:
-    mail_at = _notice_mail_at(case)
-    return mail_at is not None and mail_at <= case.now
-
-
-def _notice_mail_at(case: Case) -> datetime | None:
-    if case.notice is None or case.notice.mailed_at is not None or case.has_acknowledgement:
-        return None
-    return case.notice.opened_at + timedelta(days=case.policy.notice_mail_days)
+    mail_at = case.notice_mail_at
+    return mail_at is not None and mail_at <= case.now and not case.is_parked
 
 
 def _next_look_at(case: Case, stage: Stage) -> datetime | None:
-    """The first instant after `now` at which time alone may change the decision."""
-    policy = case.policy
+    """The first instant after `now` at which time alone may change the decision.
+
+    What writing the decision sets going (a notice and its mail) is a change of facts, which is looked at anyway.
+    """
     moments: list[datetime | None] = []
-    if stage in (Stage.NOTICE, Stage.ACKNOWLEDGED):
-        moments += [case.suspend_at, _notice_mail_at(case)]
-    if stage is Stage.NOTICE and case.notice is None:
-        moments.append(case.now + timedelta(days=policy.notice_mail_days))
-    if case.facts.promise_until_on:
-        moments.append(midnight_of(case.facts.promise_until_on + timedelta(days=1), policy))
-    if stage in (Stage.CLEAR, Stage.REMINDED):
-        days = (*policy.reminder_days, policy.notice_days)
-        moments += [day_begins_at(i.due_on + timedelta(days=n), policy) for i in case.unpaid for n in days]
-    return min((moment for moment in moments if moment and moment > case.now), default=None)
+    if stage is Stage.NOTICE or stage is Stage.ACKNOWLEDGED:
+        moments += [case.suspend_at, case.notice_mail_at]
+    if (stage is Stage.CLEAR or stage is Stage.REMINDED) and (ahead := _days_ahead(case)):
+        moments.append(day_begins_at(min(ahead), case.policy))
+    if case.facts.promise_until_on is not None:
+        moments.append(case.promise_ends_at)
+    moments.append(_next_too_old_at(case))
+    return min([moment for moment in moments if moment and moment > case.now], default=None)
+
+
+def _next_too_old_at(case: Case) -> datetime | None:
+    """When the next invoice will be absurdly old."""
+    for invoice in case.unpaid:
+        too_old_on = invoice.due_on + OLDEST_SANE_DEBT + timedelta(days=1)
+        if too_old_on > case.today:
+            return midnight_of(too_old_on, case.policy)
+    return None
+
+
+def _days_ahead(case: Case) -> list[date]:
+    """The days to come on which an unpaid invoice begins to matter more."""
+    today = working_day(case.now, case.policy)
+    days = [timedelta(days=days) for days in (*case.policy.reminder_days, case.policy.notice_days)]
+    return [day for invoice in case.unpaid for wait in days if (day := invoice.due_on + wait) > today]
 
 
 def after(facts: Facts, decision: Decision, now: datetime) -> Facts:

@@ -11,7 +11,7 @@ import holidays
 
 from billing.dunning.policy import Policy
 
-SEARCH_DAYS_MAX = 400
+SEARCH_STEPS_MAX = 3 * 366
 
 
 @lru_cache(maxsize=4096)
@@ -30,7 +30,24 @@ def midnight_of(day: date, policy: Policy) -> datetime:
 
 
 def local_day(now: datetime, policy: Policy) -> date:
-    return now.astimezone(policy.zone).date()
+    return _local_day(now, policy.zone)
+
+
+def working_day(now: datetime, policy: Policy) -> date:
+    """The latest local day that has begun at its hour: before that hour it is still yesterday."""
+    return _working_day(now, policy.day_starts_at, policy.zone)
+
+
+# A round asks for one moment a hundred thousand times.
+@lru_cache(maxsize=64)
+def _local_day(now: datetime, zone: ZoneInfo) -> date:
+    return now.astimezone(zone).date()
+
+
+@lru_cache(maxsize=64)
+def _working_day(now: datetime, starts_at: time, zone: ZoneInfo) -> date:
+    today = _local_day(now, zone)
+    return today if _instant(today, starts_at, zone) <= now else today - timedelta(days=1)
 
 
 @lru_cache(maxsize=1024)
@@ -56,15 +73,21 @@ def next_suspension_moment(at: datetime, policy: Policy) -> datetime:
 
     Raises `ValueError` when the policy leaves no such moment within a year.
     """
-    local = at.astimezone(policy.zone)
-    for _ in range(SEARCH_DAYS_MAX):
+    for _ in range(SEARCH_STEPS_MAX):
+        local = at.astimezone(policy.zone)
         day, hour = local.date(), local.time()
         if not _is_suspension_day(day, policy.suspend_weekdays, policy.holiday_country):
-            local = datetime.combine(day + timedelta(days=1), time(0), policy.zone)
+            at = _next_time(at, day + timedelta(days=1), time(0), policy.zone)
         elif not _is_quiet(hour, policy):
-            return local.astimezone(UTC)
+            return at.astimezone(UTC)
         elif hour < policy.quiet_until:
-            local = datetime.combine(day, policy.quiet_until, policy.zone)
+            at = _next_time(at, day, policy.quiet_until, policy.zone)
         else:
-            local = datetime.combine(day + timedelta(days=1), time(0), policy.zone)
+            at = _next_time(at, day + timedelta(days=1), time(0), policy.zone)
     raise ValueError("the policy leaves no moment at which a suspension may begin")
+
+
+def _next_time(at: datetime, day: date, hour: time, zone: ZoneInfo) -> datetime:
+    """When it is `hour` on a local `day`, after `at`: in autumn an hour strikes twice."""
+    first = _instant(day, hour, zone)
+    return first if first > at else _instant(day, hour.replace(fold=1), zone)
