@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, cast
 
-from sqlalchemy import Select, Table, bindparam, func, insert, select, update
+from sqlalchemy import Select, Table, bindparam, func, insert, select, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.tables import Contract
 from billing.invoicing.tables import Invoice
 from billing.money import ZERO, Money
 from billing.payments.tables import Allocation, LedgerTransaction, Payment, Posting
+from billing.store.schema import Amount
 from config.errors import NotAllowed, Problem
 
 RECEIVABLE = "receivable"
@@ -253,7 +254,7 @@ async def _received(session: AsyncSession) -> dict[str, Money]:
 
 
 async def _settled(session: AsyncSession) -> dict[str, Money]:
-    return await _sums(session, select(Invoice.number, Invoice.total - Invoice.open))
+    return await _sums(session, select(Invoice.number, type_coerce(Invoice.total - Invoice.open, Amount)))
 
 
 async def _paid_invoices(session: AsyncSession) -> dict[str, Money]:
@@ -272,7 +273,7 @@ async def _paid_invoices(session: AsyncSession) -> dict[str, Money]:
 
 
 async def _used(session: AsyncSession) -> dict[str, Money]:
-    return await _sums(session, select(Payment.id, Payment.amount - Payment.unallocated))
+    return await _sums(session, select(Payment.id, type_coerce(Payment.amount - Payment.unallocated, Amount)))
 
 
 async def _used_payments(session: AsyncSession) -> dict[str, Money]:
