@@ -257,6 +257,12 @@ class Settings(Section):
             return Path(credentials) / name
         return self.secrets.directory / name
 
+    @staticmethod
+    def _is_withheld(name: str) -> bool:
+        """systemd shows each unit its own secrets: what the web unit does not see, it does not need."""
+        credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+        return bool(credentials) and not (Path(str(credentials)) / name).exists()
+
     def _secret_problem(self, name: str) -> Problem | None:
         path = self._secret_path(name)
         try:
@@ -265,6 +271,8 @@ class Settings(Section):
             reason = error.strerror if isinstance(error, OSError) else "not text"
             remedy = "`hradlo init` makes it" if name == "signing_key" else "write it there, for Hradlo's user only"
             return Problem(f"secret {name}", f"{path} can't be read ({reason}): {remedy}")
+        if not text:
+            return Problem(f"secret {name}", f"{path} is empty")
         if name == "signing_key" and len(text) < SIGNING_KEY_BYTES_MIN:
             return Problem(f"secret {name}", f"{path} is shorter than {SIGNING_KEY_BYTES_MIN} characters")
         return None
@@ -289,7 +297,8 @@ class Settings(Section):
         if self.mail.host and not self.mail.sender:
             found.append(Problem("[mail] sender", "is needed when mail.host is set"))
         if self.mail.username:
-            found.append(self._secret_problem("smtp_password"))
+            if not self._is_withheld("smtp_password"):
+                found.append(self._secret_problem("smtp_password"))
             if self.mail.security == "none" and self.mail.host not in ("localhost", "127.0.0.1", "::1"):
                 found.append(Problem("[mail] security", "would send the password in clear: use starttls or tls"))
         return found

@@ -1,12 +1,14 @@
 """Which schema a database has, which one this program needs, and how to get from one to the other."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, make_url, text
 
 from billing.store.engine import writing_engine
 from config.errors import DatabaseTooNew, StoreError
@@ -21,12 +23,30 @@ async def upgrade(url: str) -> None:
 
     Raises `DatabaseTooNew` when a newer Hradlo wrote it.
     """
+    _make_file(url)
     engine = writing_engine(url, creates=True)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_upgrade)
     finally:
         await engine.dispose()
+
+
+def _make_file(url: str) -> None:
+    """Makes a new SQLite file that whoever may write its folder may write: under systemd, two users of one group.
+
+    Left to itself, SQLite makes it writable for its maker only; whatever fails here, SQLite reports better.
+    """
+    address = make_url(url)
+    if address.get_backend_name() != "sqlite" or not address.database or Path(address.database).exists():
+        return
+    path = Path(address.database)
+    with suppress(OSError):
+        folder = path.parent.stat()
+        path.touch(mode=0o600, exist_ok=False)
+        if os.geteuid() == 0:
+            os.chown(path, folder.st_uid, folder.st_gid)
+        path.chmod(0o600 | (folder.st_mode & 0o060))
 
 
 def require_current(connection: Connection) -> None:

@@ -259,6 +259,23 @@ def test_systemd_credentials_win_over_the_directory(
     assert load(written(path, secrets, WORKING)).secret("signing_key") == "c" * 40
 
 
+def test_a_unit_that_is_not_shown_the_mail_password_does_not_miss_it_and_an_empty_one_is_named(
+    path: Path, secrets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail = '[mail]\nhost = "mx"\nsender = "a@b.example"\nusername = "u"\nsecurity = "tls"\n'
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "signing_key").write_text("c" * 40)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+
+    load(written(path, secrets, WORKING + mail))  # the web unit
+
+    (credentials / "smtp_password").write_text("\n")  # the engine, by SetCredential=
+    with pytest.raises(SettingsError) as caught:
+        load(path)
+    assert places(caught.value) == ["secret smtp_password"]
+
+
 def test_a_secret_that_vanished_is_an_error_with_its_place(path: Path, secrets: Path) -> None:
     settings = load(written(path, secrets, WORKING))
     (secrets / "signing_key").unlink()
