@@ -1,0 +1,50 @@
+"""What a setting may be, beyond numbers and text: zones, accounts, addresses."""
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, PlainValidator
+from schwifty import IBAN
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("is not a time zone: write it like Europe/Prague")
+    return name
+
+
+def _valid_iban(text: str) -> str:
+    try:
+        return str(IBAN(text)) if text else ""
+    except ValueError as error:
+        raise ValueError(f"is not a valid IBAN ({error})") from error
+
+
+def _plain_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be an address like http://10.0.0.1:8080 without a query")
+    return text.rstrip("/")
+
+
+def _endpoint(text: str) -> str:
+    """`host:port` of a listening socket; IPv6 in brackets."""
+    host, _, port = text.rpartition(":")
+    if not port.isdigit() or not 0 <= int(port) < 65536:
+        raise ValueError("must be ADDRESS:PORT, for example 0.0.0.0:8080 or [::]:8080")
+    ip_address(host.strip("[]"))
+    return text
+
+
+def _address(value: object) -> IPv4Address | IPv6Address:
+    return ip_address(str(value))
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+Iban = Annotated[str, AfterValidator(_valid_iban)]
+Url = Annotated[str, AfterValidator(_plain_url)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+Address = Annotated[IPv4Address | IPv6Address, PlainValidator(_address)]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
