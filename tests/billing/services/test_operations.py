@@ -1,0 +1,168 @@
+"""Services come in whole or not at all, with their contracts; an address belongs to one of them."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import select
+
+from billing.customers.tables import Contract, Customer
+from billing.importing import Report
+from billing.services.operations import contract_of, import_services, networks
+from billing.services.rules import read_services
+from billing.services.tables import Service
+from billing.store.engine import Store
+from billing.store.tables import JournalEntry
+from config.errors import InputRejected
+
+NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
+HEADER = "contract_number,customer_number,kind,product,price,starts_on,addresses\n"
+
+
+@pytest.fixture
+async def town(each_store: Store) -> Store:
+    """A store with customers 1 and 2."""
+    async with each_store.transaction() as session:
+        session.add_all([Customer(number="1", name="Jana"), Customer(number="2", name="Petr")])
+    return each_store
+
+
+async def bring(store: Store, *lines: str) -> Report:
+    sheet = read_services((HEADER + "\n".join(lines)).encode(), "services.csv")
+    async with store.transaction() as session:
+        return await import_services(session, sheet, actor="admin:test", now=NOW)
+
+
+def service(contract: int, addresses: str, *, product: str = "Fiber", price: str = "500", customer: int = 1) -> str:
+    return f"{contract},{customer},internet,{product},{price},2026-01-01,{addresses}"
+
+
+async def addresses(store: Store) -> dict[str, str]:
+    """Network -> contract number."""
+    async with store.reading() as session:
+        numbers = {row[0]: row[1] for row in await session.execute(select(Contract.id, Contract.number))}
+        return {network: numbers[contract_id] for network, contract_id in await networks(session)}
+
+
+async def entries(store: Store) -> Sequence[JournalEntry]:
+    async with store.reading() as session:
+        return (await session.execute(select(JournalEntry).order_by(JournalEntry.id))).scalars().all()
+
+
+async def test_services_are_added_with_their_contracts(town: Store) -> None:
+    report = await bring(town, service(10, "10.0.0.1 2001:db8::/56"), service(11, "10.0.0.2", customer=2))
+
+    assert report == Report(added=2)
+    assert await addresses(town) == {"10.0.0.1": "10", "2001:db8::/56": "10", "10.0.0.2": "11"}
+
+
+async def test_each_added_service_is_journalled_for_its_contract(town: Store) -> None:
+    await bring(town, service(10, "10.0.0.1"))
+    (entry,) = await entries(town)
+
+    assert (entry.action, entry.contract_id is None) == ("service.imported", False)
+    assert json.loads(entry.detail)["addresses"] == "10.0.0.1"
+
+
+async def test_the_same_file_twice_changes_nothing(town: Store) -> None:
+    lines = (service(10, "10.0.0.1 10.0.0.8/29"), "10,1,insurance,Care,49,2026-01-01,")
+    await bring(town, *lines)
+
+    assert await bring(town, *lines) == Report(unchanged=2)
+    assert len(await entries(town)) == 2
+
+
+async def test_a_corrected_address_replaces_the_old_one(town: Store) -> None:
+    await bring(town, service(10, "10.0.0.1"))
+
+    assert await bring(town, service(10, "10.0.0.2")) == Report(changed=1)
+    assert await addresses(town) == {"10.0.0.2": "10"}
+
+
+async def test_a_new_price_is_kept(town: Store) -> None:
+    await bring(town, service(10, "10.0.0.1"))
+    await bring(town, service(10, "10.0.0.1", price="600"))
+    async with town.reading() as session:
+        prices = (await session.execute(select(Service.price))).scalars().all()
+
+    assert [str(price) for price in prices] == ["600.00"]
+
+
+async def test_two_contracts_can_swap_addresses(town: Store) -> None:
+    await bring(town, service(10, "10.0.0.1"), service(11, "10.0.0.2"))
+
+    assert await bring(town, service(10, "10.0.0.2"), service(11, "10.0.0.1")) == Report(changed=2)
+    assert await addresses(town) == {"10.0.0.1": "11", "10.0.0.2": "10"}
+
+
+async def test_an_address_follows_a_contract_to_its_new_product(town: Store) -> None:
+    await bring(town, service(10, "10.0.0.1"))
+
+    assert await bring(town, service(10, "10.0.0.1", product="Fiber 1000")) == Report(added=1)
+    assert await addresses(town) == {"10.0.0.1": "10"}
+
+
+async def test_a_contract_can_go_to_another_customer(town: Store) -> None:
+    await bring(town, service(10, "10.0.0.1"))
+
+    assert await bring(town, service(10, "10.0.0.1", customer=2)) == Report(changed=1)
+    async with town.reading() as session:
+        query = select(Customer.number).join(Contract, Contract.customer_id == Customer.id)
+        assert (await session.execute(query)).scalar_one() == "2"
+
+
+async def test_an_unknown_customer_is_refused_with_the_line(town: Store) -> None:
+    with pytest.raises(InputRejected, match="line 3, column customer_number: there is no customer 9"):
+        await bring(town, service(10, "10.0.0.1"), service(11, "10.0.0.2", customer=9))
+
+    assert await addresses(town) == {}
+
+
+async def test_an_overlap_within_a_file_names_both_lines(town: Store) -> None:
+    with pytest.raises(
+        InputRejected,
+        match=r"line 3, .* 10.0.0.1/32 \(contract 11, Fiber\) overlaps 10.0.0.0/29 \(contract 10, Fiber, line 2\)",
+    ):
+        await bring(town, service(10, "10.0.0.0/29"), service(11, "10.0.0.1"))
+
+
+async def test_an_overlap_with_a_stored_service_names_it(town: Store) -> None:
+    await bring(town, service(10, "10.0.0.1"))
+
+    with pytest.raises(InputRejected, match=r"contract 11, Fiber\) overlaps 10.0.0.1/32 \(contract 10, Fiber, stored"):
+        await bring(town, service(11, "10.0.0.0/29"))
+    assert await addresses(town) == {"10.0.0.1": "10"}
+
+
+async def test_networks_of_some_contracts_only(town: Store) -> None:
+    await bring(town, service(10, "10.0.0.1"), service(11, "10.0.0.2"))
+    async with town.reading() as session:
+        ids = (await session.execute(select(Contract.id).where(Contract.number == "11"))).scalars().all()
+
+        assert await networks(session, ids) == [("10.0.0.2", ids[0])]
+        assert await networks(session, []) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "contract"),
+    [
+        ("10.0.0.1", "10"),
+        ("::ffff:10.0.0.1", "10"),
+        ("10.0.0.9", "11"),
+        ("10.0.0.16", None),
+        ("2001:db8:0:1::ff", "12"),
+        ("2001:db8:0:100::", None),
+        ("192.168.1.1", None),
+        ("fe80::1%eth0", None),
+        ("not an address", None),
+        ("", None),
+    ],
+)
+async def test_who_asks_is_known_by_the_source_address(town: Store, source: str, contract: str | None) -> None:
+    await bring(town, service(10, "10.0.0.1"), service(11, "10.0.0.8/29"), service(12, "2001:db8::/56"))
+    async with town.reading() as session:
+        found = await contract_of(session, source)
+        numbers = {row[0]: row[1] for row in await session.execute(select(Contract.id, Contract.number))}
+
+    assert numbers.get(found) == contract
