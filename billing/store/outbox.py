@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from email.utils import parseaddr
 from typing import Any
 
 from sqlalchemy import Select, or_, select, update
@@ -45,7 +44,8 @@ class Draft:
 async def put(session: AsyncSession, drafts: Sequence[Draft], now: datetime, *, domain: str) -> int:
     """Writes drafts down and returns how many were new; `domain` (`sender_domain`) is for the Message-ID."""
     insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
-    statement = insert(Mail).on_conflict_do_nothing(index_elements=[Mail.dedup_key]).returning(Mail.id)
+    # any conflict: the Message-ID follows from the key, and of two writers at once either may be seen first
+    statement = insert(Mail).on_conflict_do_nothing().returning(Mail.id)
     count = 0
     for start in range(0, len(drafts), _CHUNK_ROWS):
         rows = [_row(draft, now, domain) for draft in drafts[start : start + _CHUNK_ROWS]]
@@ -106,7 +106,7 @@ def wait_after(tries: int) -> timedelta:
 
 def sender_domain(sender: str) -> str:
     """What stands after the @ of a sender such as ``My ISP <billing@isp.example>``, in ASCII."""
-    _, at, domain = parseaddr(sender)[1].rpartition("@")
+    _, at, domain = sender.strip().removesuffix(">").rpartition("@")
     try:
         return domain.encode("idna").decode("ascii") if at and domain else _NO_DOMAIN
     except UnicodeError:
