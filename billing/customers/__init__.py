@@ -1,0 +1,1 @@
+"""Customers, their contracts, contacts and passwords."""

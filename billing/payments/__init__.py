@@ -1,0 +1,1 @@
+"""Money that came: statements, matching, the double-entry ledger."""

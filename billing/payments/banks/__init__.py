@@ -1,0 +1,1 @@
+"""Bank files: bytes in, a statement out, or `StatementRejected`."""

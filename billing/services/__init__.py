@@ -1,0 +1,1 @@
+"""Services of a contract and the addresses they run on."""

@@ -1,0 +1,1 @@
+"""The database: sessions, migrations, the audit journal, the mail outbox."""

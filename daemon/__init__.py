@@ -1,0 +1,1 @@
+"""The program: joins facts to the network, and is imported by nobody."""

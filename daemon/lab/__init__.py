@@ -1,0 +1,1 @@
+"""The story on real packets, in network namespaces of its own."""

@@ -1,0 +1,1 @@
+"""What subscribers see in their browser. Reads and writes through `billing`; never touches the network."""

@@ -1,0 +1,1 @@
+"""The plain-HTTP notice server: who asks is the source address, no cookie, no login."""
