@@ -1,0 +1,114 @@
+"""kill -9 in the middle of an import: started again, everything is there exactly once."""
+
+import asyncio
+import random
+import signal
+import sys
+from pathlib import Path
+
+from sqlalchemy import insert
+
+from billing.customers.tables import Contract, Customer
+from billing.invoicing.tables import Invoice
+from billing.money import Money
+from billing.payments import ledger
+from billing.payments.banks.statement import Statement
+from billing.payments.importing import import_statements
+from billing.store.engine import Store
+from config.clock import monotonic_seconds
+from tests.billing.payments.world import NOW, TODAY, counts, line, open_of, problems, statement
+
+KILLS = 20
+STATEMENTS = 5
+PAYMENTS = 100
+"""In each statement: one of a contract each."""
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def statements(kill: int) -> list[Statement]:
+    """What the bank sends in one round: every contract pays 1.00 by each; the last one of a file is unknown."""
+    return [
+        statement(
+            *(line(f"{kill}-{number}-{n}", "1", str(1000 + n)) for n in range(PAYMENTS)),
+            line(f"{kill}-{number}-unknown", "1", "4711"),
+            number=f"{kill}-{number}",
+        )
+        for number in range(STATEMENTS)
+    ]
+
+
+async def pay(url: str, kill: int) -> None:
+    """What the killed process does: statement by statement, each in its transaction."""
+    store = Store.open(url)
+    for each in statements(kill):
+        async with store.transaction() as session:
+            await import_statements(session, [each], "kill", NOW)
+    await store.close()
+
+
+async def add_contracts(store: Store) -> None:
+    numbers = range(PAYMENTS)
+    owed = Money((KILLS + 1) * STATEMENTS * 100)
+    async with store.transaction() as session:
+        await session.execute(insert(Customer), [{"id": n + 1, "number": str(n), "name": "Jana"} for n in numbers])
+        await session.execute(
+            insert(Contract), [{"id": n + 1, "number": str(1000 + n), "customer_id": n + 1} for n in numbers]
+        )
+        days = {"issued_on": TODAY, "due_on": TODAY, "created_at": NOW}
+        await session.execute(
+            insert(Invoice),
+            [{"number": str(26000 + n), "contract_id": n + 1, "total": owed, "open": owed, **days} for n in numbers],
+        )
+        facts = [
+            ledger.invoice_opened(number=str(26000 + n), contract_id=n + 1, issued_on=TODAY, total=owed, open=owed)
+            for n in numbers
+        ]
+        await ledger.post_many(session, facts, NOW)
+
+
+async def run_and_kill(url: str, kill: int, after_seconds: float) -> None:
+    """Starts a process that imports, and kills it that long after it began."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.billing.payments.test_kill", url, str(kill)),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert (await process.stdout.readline()) == b"begins\n"
+    await asyncio.sleep(after_seconds)
+    process.kill()
+    await process.wait()
+
+
+async def test_after_twenty_kills_every_payment_is_there_exactly_once(store: Store, database_url: str) -> None:
+    await add_contracts(store)
+    before = await counts(store)
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    moments = random.Random(seed)
+    began = monotonic_seconds()
+    await pay(database_url, 0)
+    whole_seconds = monotonic_seconds() - began
+
+    cut_short = 0
+    for kill in range(1, KILLS + 1):
+        await run_and_kill(database_url, kill, moments.uniform(0.0, whole_seconds))
+        assert await problems(store) == []
+        done = (await counts(store))["payment"]
+        await pay(database_url, kill)
+        cut_short += (await counts(store))["payment"] > done
+
+    print(f"{cut_short} of {KILLS} died before they were ready")
+    after = await counts(store)
+    payments = (KILLS + 1) * STATEMENTS * (PAYMENTS + 1)
+    assert after["payment"] - before["payment"] == payments
+    assert after["journal"] - before["journal"] == payments
+    assert after["ledger_transaction"] - before["ledger_transaction"] == payments
+    assert set((await open_of(store)).values()) == {"0.00"}
+    assert await problems(store) == []
+
+
+if __name__ == "__main__":
+    print("begins", flush=True)
+    asyncio.run(pay(sys.argv[1], int(sys.argv[2])))
+    signal.pause()  # the test kills in any case
