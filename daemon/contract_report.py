@@ -5,9 +5,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from billing.services.operations import networks
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,8 +15,10 @@ from billing.dunning.policy import Policy
 from billing.dunning.reading import load_facts
 from billing.dunning.rules import WORDS, decide
 from billing.invoicing.tables import Invoice
+from billing.services.operations import networks
 from billing.store.tables import JournalEntry, Mail
 from config.settings import Settings
+from daemon.terminal import console, table
 
 TIMELINE_ENTRIES_MAX = 200
 
@@ -60,23 +59,19 @@ class ContractReport:
 
     def print(self) -> None:
         """For a terminal."""
-        console = Console()
-        console.print(f"[bold]Contract {self.contract}[/bold]  {self.name} (customer {self.customer})  {self.email}")
-        console.print(f"Stage [bold]{self.stage}[/bold]: {self.why}.  Line [bold]{self.line}[/bold].  Debt {self.debt}")
-        for label, value in (("Suspension", self.suspend_at), ("Protected", self.protected)):
-            if value:
-                console.print(f"{label}: {value}")
-        for text in self.parked:
-            console.print(f"[yellow]Parked: {text}[/yellow]")
-        console.print(f"Addresses: {' '.join(self.addresses) or 'none'}")
-        invoices = Table("invoice", "issued", "due", "total", "open", title="Invoices", title_justify="left")
-        for invoice in self.invoices:
-            invoices.add_row(*invoice.values())
-        console.print(invoices)
-        timeline = Table("when", "who", "what", "detail", title="Timeline", title_justify="left")
-        for event in self.timeline:
-            timeline.add_row(event.at, event.actor, event.what, event.detail)
-        console.print(timeline)
+        head = [
+            f"Contract {self.contract}  {self.name} (customer {self.customer})  {self.email}",
+            f"Stage {self.stage}: {self.why}.  Line {self.line}.  Debt {self.debt}",
+            *(f"Suspension: {at}" for at in (self.suspend_at,) if at),
+            *(f"Protected: {words}" for words in (self.protected,) if words),
+            *(f"Parked: {words}" for words in self.parked),
+            f"Addresses: {' '.join(self.addresses) or 'none'}",
+        ]
+        console().print("\n".join(head), markup=False, highlight=False)
+        table("Invoices", ("invoice", "issued", "due", "total", "open"), [list(row.values()) for row in self.invoices])
+        table("Mails", ("written", "kind", "subject", "sent"), [list(row.values()) for row in self.mails])
+        events = [(event.at, event.actor, event.what, event.detail) for event in self.timeline]
+        table("Timeline", ("when", "who", "what", "detail"), events)
 
 
 async def report(session: AsyncSession, contract_number: str, settings: Settings, now: datetime) -> ContractReport:
@@ -96,7 +91,7 @@ async def report(session: AsyncSession, contract_number: str, settings: Settings
         name=customer.name,
         email=customer.email,
         stage=decision.stage.value,
-        why=WORDS[decision.why] if decision.why else WORDS["overdue" if decision.debt else ""],
+        why=WORDS[decision.why],
         line=await line_of(session, contract_id),
         debt=f"{decision.debt} {settings.isp.currency}",
         suspend_at=local(decision.suspend_at),

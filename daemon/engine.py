@@ -13,16 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
-from billing.payments.folder import import_ready
-from daemon.mailer import send_due
 from sqlalchemy.exc import DBAPIError
 
+from billing.payments.folder import import_ready
 from billing.store.engine import Store
 from config.clock import Clock, monotonic_seconds
 from config.errors import DriverError, HradloError
 from config.settings import Settings
 from daemon import doorbell, sdnotify
 from daemon.garden import Garden
+from daemon.mailer import send_due
 from daemon.reconcile import Reconciler
 from enforcement.driver import Driver
 

@@ -163,6 +163,12 @@ class Reconciler:
         """What a round would decide and do; reads only."""
         await self._look(self._clock.now())
         made = plan(self._desired(self._memory.decisions), await self._driver.observe())
+        try:
+            return self._explained_plan(made)
+        finally:
+            self._memory = _Memory()  # what was only looked at is still news for the next round
+
+    def _explained_plan(self, made: Plan) -> Preview:
         owners = {address: i for i, addresses in self._memory.networks.items() for address in addresses}
         return Preview(made, tuple(self._explained(change, owners.get(change.address)) for change in made.changes))
 

@@ -59,6 +59,8 @@ class Facts:
     contract_number: str
     stage: Stage = Stage.CLEAR
     """As it was last recorded."""
+    why: str = ""
+    """The event that led to the stage, as it was recorded."""
     parked_why: str = ""
     """As it was last recorded."""
     invoices: tuple[InvoiceFact, ...] = ()

@@ -51,6 +51,7 @@ async def _load(session: AsyncSession, ids: list[int] | None) -> list[Facts]:
                 contract_id=contract.id,
                 contract_number=contract.number,
                 stage=Stage(standing.stage) if standing else Stage.CLEAR,
+                why=standing.why if standing else "",
                 parked_why=standing.parked_why if standing else "",
                 invoices=tuple(invoices.get(contract.id, ())),
                 reminded=frozenset(reminded.get(contract.id, ())),
@@ -80,7 +81,9 @@ def _contracts(ids: list[int] | None) -> Select[*tuple[Any, ...]]:
 
 
 def _standings(ids: list[int] | None) -> Select[*tuple[Any, ...]]:
-    return select(Standing.contract_id, Standing.stage, Standing.parked_why).where(_of(Standing.contract_id, ids))
+    return select(Standing.contract_id, Standing.stage, Standing.why, Standing.parked_why).where(
+        _of(Standing.contract_id, ids)
+    )
 
 
 async def _invoices(session: AsyncSession, ids: list[int] | None) -> dict[int, list[InvoiceFact]]:

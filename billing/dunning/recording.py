@@ -178,7 +178,7 @@ async def load_addressees(session: AsyncSession, contract_ids: Collection[int]) 
 async def lines(session: AsyncSession) -> dict[int, str]:
     """The restricted lines as they were last recorded: contract id -> `notice` or `suspended`."""
     rows = await session.execute(select(Line.contract_id, Line.state).where(Line.state != "open"))
-    return dict(iter(rows.all()))  # type: ignore[arg-type]
+    return dict(iter(rows.all()))
 
 
 async def record_lines(session: AsyncSession, changes: Sequence[LineChange], settings: Settings, now: datetime) -> None:

@@ -102,6 +102,7 @@ WORDS = {
     "acknowledged": "the subscriber read the notice; the grace runs",
     "grace_over": "the grace ran out unpaid",
     "unanswered": "the notice was sent by e-mail and never acknowledged",
+    "recent": "overdue since a few days only",
     "exempt": "exempt: never reminded, noticed or suspended",
     "held": "held by an admin",
     "promised": "a promise protects it",
@@ -166,9 +167,9 @@ def _is_forbidden(case: Case, after: Stage) -> bool:
 
 
 def _why(case: Case, stage: Stage, transitions: tuple[Transition, ...]) -> str:
-    if stage is Stage.CLEAR and case.overdue and case.shield:
-        return case.shield
-    return transitions[-1].event if transitions else ""
+    if stage is Stage.CLEAR:
+        return (case.shield or "recent") if case.overdue else ""
+    return transitions[-1].event if transitions else case.facts.why
 
 
 def _reminder_due(case: Case) -> tuple[int, int] | None:
@@ -228,4 +229,5 @@ def after(facts: Facts, decision: Decision, now: datetime) -> Facts:
     if decision.notice_mail_due and notice is not None:
         notice = replace(notice, mailed_at=now)
     reminded = facts.reminded | {decision.reminder_due} if decision.reminder_due else facts.reminded
-    return replace(facts, stage=decision.stage, notice=notice, reminded=reminded)
+    why = decision.why if decision.transitions else facts.why
+    return replace(facts, stage=decision.stage, why=why, notice=notice, reminded=reminded)

@@ -14,6 +14,8 @@ COLUMNS = ("contract_number", "customer_number", "kind", "product", "price", "st
 KINDS = ("internet", "insurance", "voip", "other")
 # No service of a subscriber is larger; a slip of the pen must not suspend half of the network.
 _SHORTEST_PREFIX = {4: 16, 6: 32}
+# The rest of 127.0.0.0/8 is where the demo's subscribers live.
+_THIS_MACHINE = ip_network("127.0.0.0/16")
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -104,7 +106,13 @@ def network(text: str) -> Network:
         raise ValueError(f"{text} is an IPv4 address in IPv6 writing: write {lowest.ipv4_mapped}")
     if found.prefixlen < _SHORTEST_PREFIX[found.version]:
         raise ValueError(f"{text} is larger than /{_SHORTEST_PREFIX[found.version]}, too large for one service")
-    if lowest.is_loopback or lowest.is_multicast or lowest.is_link_local or lowest.is_unspecified:
+    if (
+        lowest in _THIS_MACHINE
+        or lowest == IPv6Address(1)
+        or lowest.is_multicast
+        or lowest.is_link_local
+        or lowest.is_unspecified
+    ):
         raise ValueError(f"{text} can't be a subscriber's address")
     return found
 

@@ -10,7 +10,8 @@ from billing.store import journal
 from billing.store.engine import Store
 from billing.store.tables import JournalEntry
 from config.errors import JournalBroken, Problem
-from daemon.cli.context import Context, JsonOption, out, run, table
+from daemon.cli.context import Context, JsonOption, out, run
+from daemon.terminal import table
 
 app = typer.Typer(help="Who did what, when and why.", invoke_without_command=True)
 

@@ -4,7 +4,7 @@ import asyncio
 import getpass
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from billing.store.engine import Store
 from config.clock import Clock, OffsetClock, SystemClock
@@ -80,14 +78,3 @@ WhyOption = typer.Option("", "--why", help="The reason; it stands in the journal
 def out(value: Any) -> None:
     """Prints a value as JSON."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
-
-
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Prints a table; on a terminal in colour, elsewhere as wide as it needs to be."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
-    made = Table(*columns, title=title, title_justify="left", header_style="bold")
-    for row in rows:
-        made.add_row(*(str(cell) for cell in row))
-    console.print(made)

@@ -12,8 +12,9 @@ from billing.dunning.policy import Policy
 from billing.dunning.reading import load_facts
 from billing.store.engine import Store
 from config.errors import InputRejected, Problem
-from daemon.cli.context import Context, JsonOption, WhyOption, current, out, run, table
+from daemon.cli.context import Context, JsonOption, WhyOption, current, out, run
 from daemon.contract_report import ContractReport, report
+from daemon.terminal import table
 
 
 def register(app: typer.Typer) -> None:

@@ -1,7 +1,8 @@
 """Commands that bring facts in from files: import customers|services|invoices, payments import|unmatched|assign."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -17,7 +18,8 @@ from billing.services.operations import import_services
 from billing.services.rules import read_services
 from billing.store.engine import Store
 from config.errors import InputRejected, NotAllowed, Problem
-from daemon.cli.context import Context, JsonOption, current, out, run, table
+from daemon.cli.context import Context, JsonOption, current, out, run
+from daemon.terminal import table
 
 imports = typer.Typer(help="Customers, services and invoices from CSV files: all or nothing, and repeatable.")
 bank = typer.Typer(help="Payments from bank statements.")
@@ -71,8 +73,8 @@ def invoices(file: Path = FileArgument) -> None:
     _import(work, "invoices")
 
 
-def _import(work: Callable[[Context, Store], Awaitable[Report]], what: str) -> None:
-    report = run(work)  # type: ignore[arg-type]
+def _import(work: Callable[[Context, Store], Coroutine[Any, Any, Report]], what: str) -> None:
+    report = run(work)
     current.ring()
     for warning in report.warnings:
         typer.echo(f"warning: {warning}")

@@ -8,12 +8,13 @@ import typer
 
 from billing.store.engine import Store
 from config.errors import NotAllowed
-from daemon.cli.context import Context, JsonOption, out, run, table
+from daemon.cli.context import Context, JsonOption, out, run
 from daemon.drivers import open_driver
 from daemon.engine import only_engine
 from daemon.garden import Garden
 from daemon.reconcile import Preview, Reconciler
 from daemon.status import Status, read_status
+from daemon.terminal import table
 from enforcement.state import Plan
 
 CHANGES_EXIT_CODE = 2

@@ -11,8 +11,9 @@ from billing.store.schema_version import upgrade as upgrade_database
 from config.errors import HradloError
 from config.example import Values, write
 from config.settings import SIGNING_KEY_BYTES_MIN
-from daemon.cli.context import JsonOption, current, out, table
+from daemon.cli.context import JsonOption, current, out
 from daemon.doctor import Finding, examine
+from daemon.terminal import table
 
 
 def register(app: typer.Typer) -> None:
@@ -104,7 +105,7 @@ def doctor(json: bool = JsonOption) -> None:
     if json:
         out([finding.as_json() for finding in findings])
     else:
-        rows = [("ok" if f.is_good else "[red]!![/red]", f.what, f.found, f.remedy) for f in findings]
+        rows = [("ok" if f.is_good else "!!", f.what, f.found, f.remedy) for f in findings]
         table("Doctor", ("", "what", "found", "what to do"), rows)
     if not all(finding.is_good for finding in findings):
         raise typer.Exit(1)
