@@ -97,6 +97,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._environment.filters["nobreak"] = _nobreak
 
     def of(self, view: NoticeView, asking: Asking, now: datetime, again: str = "") -> Page:
         """The page that fits where a contract stands; `again` says why it must be read once more."""
@@ -190,6 +191,11 @@ class Pages:
 
     def _local_day(self, at: datetime | None) -> date | None:
         return at.astimezone(self._settings.zone).date() if at else None
+
+
+def _nobreak(text: str) -> str:
+    """Keeps a date on one line."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 @lru_cache(maxsize=4096)
