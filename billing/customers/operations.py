@@ -88,9 +88,12 @@ async def _add(session: AsyncSession, rows: Sequence[CustomerRow], hashes: Mappi
 async def _change(
     session: AsyncSession, changes: Mapping[str, Mapping[str, str]], known: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    # An update by primary key needs the same columns in every row of a batch.
+    # One statement takes many rows when they change the same columns.
+    by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for number, values in changes.items():
-        await session.execute(update(Customer).where(Customer.id == known[number]["id"]).values(**values))
+        by_columns.setdefault(tuple(sorted(values)), []).append({"id": known[number]["id"], **values})
+    for rows in by_columns.values():
+        await session.execute(update(Customer), rows)
 
 
 def _added_entries(rows: Iterable[CustomerRow], actor: str, now: datetime) -> list[journal.Entry]:

@@ -144,4 +144,6 @@ def overlaps(claims: Iterable[Claim]) -> Iterator[tuple[Claim, Claim]]:
 def covering(source: IPv4Address | IPv6Address) -> Iterator[str]:
     """Every network that the address could be in, as it is stored, the longest first."""
     for length in range(source.max_prefixlen, _SHORTEST_PREFIX[source.version] - 1, -1):
-        yield canonical(ip_network((source, length), strict=False))
+        host_bits = source.max_prefixlen - length
+        lowest = type(source)(int(source) >> host_bits << host_bits)
+        yield f"{lowest}/{length}" if host_bits else str(lowest)
