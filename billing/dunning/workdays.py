@@ -15,8 +15,8 @@ SEARCH_STEPS_MAX = 3 * 366
 
 
 @lru_cache(maxsize=4096)
-def _instant(day: date, at: time, zone: ZoneInfo) -> datetime:
-    return datetime.combine(day, at, zone).astimezone(UTC)
+def _instant(day: date, at: time, zone: ZoneInfo, fold: int = 0) -> datetime:
+    return datetime.combine(day, at, zone).replace(fold=fold).astimezone(UTC)
 
 
 def day_begins_at(day: date, policy: Policy) -> datetime:
@@ -90,4 +90,4 @@ def next_suspension_moment(at: datetime, policy: Policy) -> datetime:
 def _next_time(at: datetime, day: date, hour: time, zone: ZoneInfo) -> datetime:
     """When it is `hour` on a local `day`, after `at`: in autumn an hour strikes twice."""
     first = _instant(day, hour, zone)
-    return first if first > at else _instant(day, hour.replace(fold=1), zone)
+    return first if first > at else _instant(day, hour, zone, fold=1)
