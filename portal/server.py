@@ -11,6 +11,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import cast
 
 from aiohttp import web
 
@@ -95,11 +96,12 @@ async def _listening(
         shutdown_timeout=_SHUTDOWN_SECONDS,
     )
     await runner.setup()
-    if runner.server is None:
-        raise AssertionError("a runner that is set up has a server")
-    keeper = Doorkeeper(rules, runner.server, counters)
-    patience = {"ssl_handshake_timeout": rules.timeout_seconds} if tls else {}
-    servers = [await loop.create_server(keeper, sock=item, ssl=tls, backlog=_BACKLOG, **patience) for item in sockets]
+    keeper = Doorkeeper(rules, cast(web.Server, runner.server), counters)
+    patience_seconds = rules.timeout_seconds if tls else None
+    servers = [
+        await loop.create_server(keeper, sock=item, ssl=tls, backlog=_BACKLOG, ssl_handshake_timeout=patience_seconds)
+        for item in sockets
+    ]
     try:
         yield
     finally:

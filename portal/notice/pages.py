@@ -32,6 +32,7 @@ _TOKEN_PLACE = "%%TOKEN%%"
 _QR_SCALE = 6
 
 SECURITY_HEADERS = {
+    "Server": "Hradlo",
     "Cache-Control": "no-store",
     # form-action: browsers apply it to the redirect after the form, too, and that leads to the http page wanted.
     "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_SHA256}'; img-src data:; "
@@ -40,10 +41,9 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     # same-origin, not no-referrer: with that one, browsers send `Origin: null` with our own form.
     "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-"""On every answer with a body of ours. No HSTS: the notice lives on plain HTTP, and must."""
+"""On every answer of our own pages. No HSTS: the notice lives on plain HTTP, and must."""
 
 CHANGED = N_("Something has changed since you opened this page. Please read it once more.")
 EXPIRED = N_("The page was open for a long time. Please read it once more.")
