@@ -1,0 +1,221 @@
+"""A whole small ISP in the lab: the real program in the gateway's namespace, on real packets.
+
+Everything is done by the commands that an admin has; time is moved by a file that the daemon reads.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from billing.money import ZERO, Money
+from config.clock import SystemClock, monotonic_seconds
+from daemon.demo.bank import Movement, gpc_statement
+from daemon.lab import topology as net
+from daemon.lab.internet import make_certificate
+from daemon.lab.topology import LabError, Topology
+
+DUE_ON = date(2026, 3, 2)
+"""A Monday. Notice from Monday 16 March, suspension from Thursday 26 March."""
+CONTRACT, NEIGHBOUR = "1001", "1002"
+INVOICE = "26000001"
+DEBT = Money(599_00)
+PATIENCE_SECONDS = 20.0
+LOOK_SECONDS = 0.05
+
+SETTINGS = """
+[isp]
+name = "Lab ISP"
+iban = "CZ6508000000192000145399"
+phone = "+420 123 456 789"
+portal_url = "https://{lan_v4}:8443"
+[database]
+url = "sqlite:///{folder}/hradlo.db"
+[secrets]
+directory = "{folder}/secrets"
+[notice]
+url = "http://{notice_host}:8080"
+listen = ["0.0.0.0:8080", "[::]:8080"]
+addresses = ["{lan_v4}", "{lan_v6}"]
+[captive_api]
+listen = ["0.0.0.0:8443", "[::]:8443"]
+url = "https://{notice_host}:8443"
+certificate = "{certificate}"
+key = "{key}"
+[enforcement]
+driver = "nftables"
+subscriber_interfaces = ["lan"]
+resolvers = ["{resolver_v4}", "{resolver_v6}"]
+garden = ["{garden_v4}", "{garden_v6}"]
+reconcile_seconds = 1
+[mail]
+sender = "Lab ISP <billing@isp.example>"
+[payments]
+watch_folder = "{folder}/statements"
+watch_seconds = 1
+[daemon]
+runtime_directory = "{folder}/run"
+"""
+
+
+class LabIsp:
+    """A context manager: builds the lab with one overdue subscriber and a neighbour, and removes it all."""
+
+    def __init__(self, version: int = 4) -> None:
+        self.version = version
+        self.topology = Topology()
+        self.daemon: subprocess.Popen[bytes] | None = None
+        self._closing = ExitStack()
+        self._balance, self._statements = ZERO, 0
+
+    def __enter__(self) -> Self:
+        with ExitStack() as building:
+            self.folder = Path(building.enter_context(tempfile.TemporaryDirectory(prefix="hradlo-lab-")))
+            building.enter_context(self.topology)
+            for name in ("secrets", "run", "statements"):
+                (self.folder / name).mkdir()
+            self._write_settings()
+            self.move_clock_to(datetime(DUE_ON.year, DUE_ON.month, DUE_ON.day, 9, tzinfo=UTC))
+            self.hradlo("init")
+            self._import_people()
+            self._start_internet()
+            self._closing = building.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._closing.close()
+
+    # ── the program ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def hradlo(self, *arguments: str, is_checked: bool = True) -> subprocess.CompletedProcess[str]:
+        """Runs a command of the program on the gateway; raises `LabError` when it fails."""
+        done = self.topology.gateway.run(*self._command(*arguments), is_checked=False)
+        if is_checked and done.returncode:
+            raise LabError(f"hradlo {' '.join(arguments)} ended with {done.returncode}: {done.stdout}{done.stderr}")
+        return done
+
+    def start(self) -> None:
+        """Starts `hradlo run` on the gateway, and waits until its pages answer."""
+        log = (self.folder / "daemon.log").open("ab")
+        with log:
+            environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+            self.daemon = self.topology.gateway.start(*self._command("run"), stdout=log, stderr=log, env=environment)
+        self.wait_for("the daemon", lambda: self._listens(8080))
+
+    def kill(self) -> None:
+        """``kill -9``, as a crash would."""
+        assert self.daemon is not None
+        self.daemon.kill()
+        self.daemon.wait()
+
+    def _listens(self, port: int) -> bool:
+        sockets = self.topology.gateway.run("ss", "-Hltn", f"sport = :{port}").stdout
+        return bool(sockets.strip())
+
+    def _command(self, *arguments: str) -> list[str]:
+        program = str(Path(sys.executable).parent / "hradlo")
+        clock = str(self.folder / "clock-offset")
+        return [program, "--config", str(self.folder / "hradlo.toml"), "--clock-offset-file", clock, *arguments]
+
+    # ── what happens to the ISP ─────────────────────────────────────────────────────────────────────────────────
+
+    def move_clock_to(self, moment: datetime) -> None:
+        """The daemon's clock goes on from another moment."""
+        offset_seconds = (moment - SystemClock().now()).total_seconds()
+        path = self.folder / "clock-offset"
+        path.with_suffix(".new").write_text(f"{offset_seconds}", encoding="ascii")
+        path.with_suffix(".new").replace(path)
+
+    def move_clock_to_day(self, days_after_due: int, hour_utc: int = 11) -> None:
+        day = DUE_ON + timedelta(days=days_after_due)
+        self.move_clock_to(datetime(day.year, day.month, day.day, hour_utc, tzinfo=UTC))
+
+    def pay(self, amount: Money = DEBT, variable_symbol: str = CONTRACT, specific_symbol: str = INVOICE) -> Path:
+        """A bank statement arrives; returns its file, which is not imported yet."""
+        self._statements += 1
+        movement = Movement(amount, variable_symbol=variable_symbol, specific_symbol=specific_symbol)
+        data = gpc_statement("2000000005", "Lab ISP", self._statements, self._balance, [movement], DUE_ON)
+        self._balance += amount
+        path = self.folder / f"statement-{self._statements}.gpc"
+        path.write_bytes(data)
+        return path
+
+    def contract(self, number: str = CONTRACT) -> dict[str, Any]:
+        """What `hradlo show` says of a contract."""
+        shown: dict[str, Any] = json.loads(self.hradlo("show", number, "--json").stdout)
+        return shown
+
+    def wait_for_line(self, state: str, number: str = CONTRACT) -> None:
+        self.wait_for(f"line {state}", lambda: self.contract(number)["line"] == state)
+
+    def wait_for(self, what: str, is_so: Callable[[], bool]) -> None:
+        """Waits until something is so; raises `LabError` with the daemon's log when it does not come."""
+        give_up_at = monotonic_seconds() + PATIENCE_SECONDS
+        while not is_so():
+            if monotonic_seconds() > give_up_at:
+                log = self.folder / "daemon.log"
+                tail = log.read_text(encoding="utf-8")[-3000:] if log.exists() else ""
+                raise LabError(f"Waited for {what} in vain. The daemon said: {tail}")
+            time.sleep(LOOK_SECONDS)
+
+    def rules(self) -> str:
+        """The gateway's whole ruleset, as nft prints it."""
+        return self.topology.gateway.run("nft", "-s", "list", "ruleset").stdout
+
+    # ── building ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _write_settings(self) -> None:
+        certificate, key = make_certificate(self.folder, "portal")
+        (self.folder / "hradlo.toml").write_text(
+            SETTINGS.format(
+                folder=self.folder,
+                lan_v4=net.GATEWAY_LAN_V4,
+                lan_v6=net.GATEWAY_LAN_V6,
+                notice_host=net.GATEWAY_LAN_V4 if self.version == 4 else f"[{net.GATEWAY_LAN_V6}]",
+                resolver_v4=net.RESOLVER_V4,
+                resolver_v6=net.RESOLVER_V6,
+                garden_v4=net.GARDEN_V4,
+                garden_v6=net.GARDEN_V6,
+                certificate=certificate,
+                key=key,
+            ),
+            encoding="utf-8",
+        )
+
+    def _import_people(self) -> None:
+        self._import(
+            "customers",
+            "customer_number,name,email,phone,street,city,postal_code,language,password",
+            "501,Jana Nováková,jana@isp.example,,,,,cs,",
+            "502,Petr Dvořák,,,,,,en,",
+        )
+        self._import(
+            "services",
+            "contract_number,customer_number,kind,product,price,starts_on,addresses",
+            f"{CONTRACT},501,internet,Fiber,599.00,2024-01-01,{net.SUBSCRIBER_V4} {net.SUBSCRIBER_NETWORK_V6}",
+            f"{NEIGHBOUR},502,internet,Fiber,599.00,2024-01-01,{net.NEIGHBOUR_V4} {net.NEIGHBOUR_V6}",
+        )
+        self._import(
+            "invoices",
+            "number,contract_number,issued_on,due_on,total,open",
+            f"{INVOICE},{CONTRACT},2026-02-16,{DUE_ON},{DEBT},{DEBT}",
+        )
+
+    def _import(self, what: str, *lines: str) -> None:
+        path = self.folder / f"{what}.csv"
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self.hradlo("import", what, str(path))
+
+    def _start_internet(self) -> None:
+        self.topology.internet.start(sys.executable, "-m", "daemon.lab.internet", str(self.folder))
+        self.wait_for("the internet", (self.folder / "internet-is-up").exists)
