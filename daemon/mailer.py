@@ -84,7 +84,8 @@ class _Round:
         try:
             while not self._report.trouble and await self._has_work():
                 await self._server.connect()
-                await _to_its_end(self._send_next())
+                if not await _to_its_end(self._send_next()):
+                    break
         except _Unusable as error:
             self._report = replace(self._report, trouble=str(error))
         finally:
@@ -99,10 +100,11 @@ class _Round:
     async def _has_room(self, session: AsyncSession, now: datetime) -> bool:
         return has_room(await outbox.recently_sent(session, now - MINUTE, now), now, self._mail.per_minute)
 
-    async def _send_next(self) -> None:
+    async def _send_next(self) -> bool:
+        """One mail, from the claim to the mark; False when another sender was quicker."""
         mail = await self._claim()
         if mail is None:
-            return
+            return False
         outcome = await self._try(mail)
         async with self._store.transaction() as session:
             if outcome.error:
@@ -110,6 +112,7 @@ class _Round:
             else:
                 await outbox.mark_sent(session, mail.id, self._clock.now())
         self._count(outcome)
+        return True
 
     async def _claim(self) -> Mail | None:
         lease_seconds = PATIENCE_FACTOR * self._mail.timeout_seconds + LEASE_MARGIN_SECONDS
@@ -231,14 +234,14 @@ class _Server:
         return text.replace(self._password, "(password)") if self._password else text
 
 
-async def _to_its_end(step: Coroutine[None, None, None]) -> None:
+async def _to_its_end(step: Coroutine[None, None, bool]) -> bool:
     """Awaits a step that must not be cut in two: who is told to stop meanwhile stops after it.
 
     Its length is bounded by the patience with the server.
     """
     task = asyncio.ensure_future(step)
     try:
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait([task])
         raise

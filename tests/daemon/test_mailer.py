@@ -30,7 +30,7 @@ from config.clock import TestClock
 from config.errors import SettingsError
 from config.settings import Settings, load, parse
 from daemon.mail_message import build, sender_of
-from daemon.mailer import MINUTE, has_room, send_due
+from daemon.mailer import LEASE_MARGIN_SECONDS, MINUTE, PATIENCE_FACTOR, has_room, send_due
 from tests.daemon.smtp_server import DROP, MailServer, smtp_server
 
 NOW = datetime(2026, 12, 3, 9, 0, tzinfo=UTC)
@@ -332,6 +332,37 @@ async def test_two_workers_never_send_the_same_mail(
     assert len(server.message_ids) == len(set(server.message_ids)) == 40
 
 
+async def test_a_lease_outlasts_the_patience_with_the_server(
+    store: Store, server: MailServer, clock: TestClock
+) -> None:
+    leases: list[datetime | None] = []
+    settings = settings_for(server)
+    patience = timedelta(seconds=PATIENCE_FACTOR * settings.mail.timeout_seconds)
+
+    async def look_at_the_lease() -> str:
+        leases.append((await row(store)).lease_until)
+        return "250 taken"
+
+    server.answers_to_data.append(look_at_the_lease)
+    await put(store, draft())
+    await send_due(store, settings, clock)
+
+    assert leases == [NOW + patience + timedelta(seconds=LEASE_MARGIN_SECONDS)]
+    assert LEASE_MARGIN_SECONDS > 0
+
+
+async def test_two_workers_keep_to_the_rate_together(
+    store: Store, database_url: str, server: MailServer, clock: TestClock
+) -> None:
+    await put(store, *(draft(f"reminder:{n}:1:3") for n in range(40)))
+    other = Store.open(database_url)
+    settings = settings_for(server, "per_minute = 7")
+    one, two = await asyncio.gather(send_due(store, settings, clock), send_due(other, settings, clock))
+    await other.close()
+
+    assert one.sent + two.sent == 7
+
+
 async def test_a_mail_that_was_marked_is_not_sent_again_by_a_restart(
     store: Store, database_url: str, server: MailServer, clock: TestClock
 ) -> None:
@@ -430,6 +461,7 @@ async def test_no_more_mails_go_in_a_minute_than_the_setting_says(
         clock.advance(seconds=31)
 
     assert sent == [3, 0, 2]
+    assert server.connections == 2
 
 
 @given(
