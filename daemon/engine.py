@@ -27,6 +27,7 @@ from daemon.reconcile import Reconciler
 from enforcement.driver import Driver
 
 MAIL_EVERY_SECONDS = 5
+MAIL_AFTER_TROUBLE_SECONDS = 60
 RETRY_SECONDS = 5
 QUICK_ROUNDS_IN_A_ROW_MAX = 50
 
@@ -123,11 +124,18 @@ class Engine:
 
     async def _keep_mailing(self) -> None:
         while True:
+            pause_seconds = MAIL_EVERY_SECONDS
             try:
-                await send_due(self._store, self._settings, self._clock)
+                report = await send_due(self._store, self._settings, self._clock)
             except (DBAPIError, HradloError, OSError) as error:
                 log.error("mail not sent", error=str(error))
-            await asyncio.sleep(MAIL_EVERY_SECONDS)
+            else:
+                if report.sent or report.put_off or report.failed:
+                    log.info("mail", sent=report.sent, put_off=report.put_off, failed=report.failed)
+                if report.trouble:  # a server that refuses our login must not be asked every five seconds
+                    log.error("mail server can't be used; mails wait", error=report.trouble)
+                    pause_seconds = MAIL_AFTER_TROUBLE_SECONDS
+            await asyncio.sleep(pause_seconds)
 
     async def _keep_importing(self) -> None:
         folder = self._settings.payments.watch_folder
