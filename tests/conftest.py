@@ -5,11 +5,19 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from billing.store.engine import Store
 from billing.store.schema_version import upgrade
 from tests.postgres import PostgresServer, find_binaries, running_server
+
+pytest_plugins = ["tests.skips"]
+
+# No deadline: a busy machine is no failure. `make fuzz` runs the second profile.
+hypothesis.settings.register_profile("hradlo", deadline=None)
+hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=10_000)
+hypothesis.settings.load_profile("hradlo")
 
 
 @pytest.fixture(scope="session")
