@@ -320,12 +320,12 @@ async def test_a_server_that_falls_silent_puts_the_mail_off(store: Store, server
 
 
 async def test_two_workers_never_send_the_same_mail(
-    store: Store, database_url: str, server: MailServer, clock: TestClock
+    each_store: Store, each_database_url: str, server: MailServer, clock: TestClock
 ) -> None:
-    await put(store, *(draft(f"reminder:{n}:1:3") for n in range(40)))
-    other = Store.open(database_url)
+    await put(each_store, *(draft(f"reminder:{n}:1:3") for n in range(40)))
+    other = Store.open(each_database_url)
     settings = settings_for(server, "per_minute = 1000")
-    one, two = await asyncio.gather(send_due(store, settings, clock), send_due(other, settings, clock))
+    one, two = await asyncio.gather(send_due(each_store, settings, clock), send_due(other, settings, clock))
     await other.close()
 
     assert one.sent + two.sent == 40
