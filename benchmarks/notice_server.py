@@ -1,0 +1,165 @@
+"""The notice server's redirect, one new connection a request, beside one nginx worker with a static 302.
+
+Both run here and now, one after the other and again, driven by wrk over loopback with `Connection: close`. Ours
+does more for each request: it counts the connection and the request of its source, looks the subscriber up among
+100,000 addresses, and signs the wanted page.
+
+What bounds it: one process of Python on one core. About two thirds of the time goes to the event loop and the
+kernel (accept, register, read, write, close), which any Python server pays; see `Door` for the rest.
+"""
+
+import asyncio
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+
+import uvloop
+from sqlalchemy import insert
+
+from benchmarks.table import Row
+from billing.customers.tables import Contract, Customer
+from billing.money import Money
+from billing.services.tables import Service, ServiceAddress
+from billing.store.engine import Store
+from billing.store.schema_version import upgrade
+from config.clock import SystemClock
+from config.settings import parse
+from portal.server import serve
+
+SUBSCRIBERS = 100_000
+CONNECTIONS = 64
+SECONDS = 4
+ROUNDS = 3
+GOAL_RATIO = 0.35
+_OUR_PORT, _NGINX_PORT = 18480, 18481
+_TODAY = datetime(2026, 11, 23, tzinfo=UTC).date()
+
+_NGINX = """
+worker_processes 1;
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log crit;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  server {{ listen 127.0.0.1:{port} backlog=2048; location / {{ return 302 http://127.0.0.1:{port}/notice; }} }}
+}}
+"""
+
+_SETTINGS = """
+[secrets]
+directory = "{folder}"
+[notice]
+url = "http://127.0.0.1:{port}"
+listen = ["127.0.0.1:{port}"]
+connections_per_address = 100000
+requests_per_minute = 1000000000
+"""
+
+
+def run() -> list[Row]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        asyncio.run(_fill(folder))
+        with _nginx(folder), _ours(folder):
+            rounds = [(_rate(_OUR_PORT), _rate(_NGINX_PORT)) for _ in range(ROUNDS)]
+    ours, nginx = (statistics.median(column) for column in zip(*rounds, strict=True))
+    ratio = ours / nginx
+    return [
+        Row(
+            name=f"notice redirect, new connection each, {SUBSCRIBERS:,} subscribers known",
+            value=ours,
+            unit="requests/s",
+            beside=f"one nginx worker, static 302: {nginx:,.0f} requests/s",
+            ratio=ratio,
+            goal=f"≥ {GOAL_RATIO} ×",
+            is_met=ratio >= GOAL_RATIO,
+        )
+    ]
+
+
+async def _fill(folder: Path) -> None:
+    """A database with so many subscribers; the one that asks is among them."""
+    url = f"sqlite:///{folder / 'hradlo.db'}"
+    await upgrade(url)
+    store = Store.open(url)
+    first = int(ip_address("100.64.0.0"))
+    ids = range(1, SUBSCRIBERS + 1)
+    networks = ["127.0.0.1", *(str(ip_address(first + number)) for number in range(1, SUBSCRIBERS))]
+    async with store.transaction() as session:
+        await session.execute(insert(Customer), [{"id": i, "number": f"C{i}", "name": "S"} for i in ids])
+        await session.execute(insert(Contract), [{"id": i, "number": str(i), "customer_id": i} for i in ids])
+        rows = {"kind": "internet", "product": "Net", "price": Money(59900), "starts_on": _TODAY}
+        await session.execute(insert(Service), [{"id": i, "contract_id": i, **rows} for i in ids])
+        addresses = [{"service_id": i, "network": network} for i, network in zip(ids, networks, strict=True)]
+        await session.execute(insert(ServiceAddress), addresses)
+    await store.close()
+    (folder / "signing_key").write_text("k" * 43)
+
+
+@contextmanager
+def _nginx(folder: Path) -> Iterator[None]:
+    (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, port=_NGINX_PORT))
+    process = subprocess.Popen(["nginx", "-p", str(folder), "-c", "nginx.conf"], stderr=subprocess.DEVNULL)
+    try:
+        asyncio.run(_until_listening(_NGINX_PORT))
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def _ours(folder: Path) -> Iterator[None]:
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.notice_server", str(folder)])
+    try:
+        asyncio.run(_until_listening(_OUR_PORT))
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def _until_listening(port: int) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                return
+
+
+def _rate(port: int) -> float:
+    """Requests a second, as wrk counts them; an answer that is no redirect would be no measurement."""
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-H", "Connection: close"]
+    command += ["-H", "Host: www.example.com", f"http://127.0.0.1:{port}/some/page?id=1"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    if "Non-2xx" in text:
+        raise RuntimeError(f"port {port} did not redirect:\n{text}")
+    found = re.search(r"Requests/sec:\s+([0-9.]+)", text)
+    if found is None:
+        raise RuntimeError(f"wrk said nothing:\n{text}")
+    return float(found[1])
+
+
+async def _serve(folder: Path) -> None:
+    settings = parse(_SETTINGS.format(folder=folder, port=_OUR_PORT))
+    store = Store.open(f"sqlite:///{folder / 'hradlo.db'}")
+    async with serve(settings, store, SystemClock(), lambda: None):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(_serve(Path(sys.argv[1])))
