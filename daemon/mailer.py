@@ -36,6 +36,8 @@ PATIENCE_FACTOR = 3
 """One mail may take so many times `mail.timeout_seconds`, all its steps together."""
 LEASE_MARGIN_SECONDS = 60
 """The lease outlasts the patience by so much: nobody else gets a mail that may still be under way."""
+STOP_PATIENCE_SECONDS = 8
+"""A mail under way may take so long when we are told to stop; systemd kills after 15."""
 LOST_CONNECTIONS_MAX = 2
 """After so many in a row the round ends."""
 
@@ -237,11 +239,13 @@ class _Server:
 async def _to_its_end(step: Coroutine[None, None, bool]) -> bool:
     """Awaits a step that must not be cut in two: who is told to stop meanwhile stops after it.
 
-    Its length is bounded by the patience with the server.
+    It gets `STOP_PATIENCE_SECONDS` for that; then the mail is left to its lease.
     """
     task = asyncio.ensure_future(step)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=STOP_PATIENCE_SECONDS)
+        task.cancel()
         await asyncio.wait([task])
         raise

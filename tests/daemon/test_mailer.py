@@ -29,6 +29,7 @@ from billing.store.tables import Mail
 from config.clock import TestClock
 from config.errors import SettingsError
 from config.settings import Settings, load, parse
+from daemon import mailer
 from daemon.mail_message import build, sender_of
 from daemon.mailer import LEASE_MARGIN_SECONDS, MINUTE, PATIENCE_FACTOR, has_room, send_due
 from tests.daemon.smtp_server import DROP, MailServer, smtp_server
@@ -395,6 +396,31 @@ async def test_who_is_told_to_stop_finishes_the_mail_under_way(
 
     assert [mail.sent_at is not None for mail in await rows(store)] == [True, False]
     assert len(server.envelopes) == 1
+
+
+async def test_a_silent_server_does_not_hold_up_a_stop(
+    store: Store, server: MailServer, clock: TestClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailer, "STOP_PATIENCE_SECONDS", 0.01)
+    tasks: list[asyncio.Future[Any]] = []
+    never = asyncio.Event()
+
+    async def stop_the_sender_and_fall_silent() -> str:
+        tasks[0].cancel()
+        await never.wait()
+        return "250 too late"
+
+    server.answers_to_data.append(stop_the_sender_and_fall_silent)
+    await put(store, draft())
+    patient = settings_for(server).mail.model_copy(update={"timeout_seconds": 120})
+    settings = settings_for(server).model_copy(update={"mail": patient})
+    tasks.append(asyncio.ensure_future(send_due(store, settings, clock)))
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(asyncio.shield(tasks[0]), timeout=60)
+    never.set()
+
+    assert (await row(store)).sent_at is None
+    assert (await row(store)).lease_until
 
 
 STEPS_AND_COPIES = {
