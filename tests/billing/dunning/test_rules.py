@@ -376,6 +376,7 @@ def test_an_invoice_that_was_shown_but_is_not_ripe_alone_suspends_nobody() -> No
     story = acknowledged_story(invoice(2, due="2026-03-13"))
 
     assert story.pay(1, moment="2026-03-20 09:00") is REMINDED
+    assert story.until("2026-05-30 00:00") == [("2026-03-27 08:00", "notice")]
 
 
 def test_a_payment_that_is_returned_starts_anew_with_a_notice() -> None:
