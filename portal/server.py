@@ -51,7 +51,8 @@ async def serve(
     ring: Callable[[], None],
     sockets: Sequence[socket.socket] | None = None,
 ) -> AsyncIterator[Serving]:
-    """Serves until the block ends; `sockets` are the notice server's, passed in instead of opened here.
+    """Serves until the block ends; `sockets` were passed in by systemd. Those on a port of `captive_api.listen`
+    speak TLS, the others are the notice server's; what has none is opened here.
 
     At the end it accepts no more, ends connections without a request, and lets the others finish.
     """
@@ -59,18 +60,14 @@ async def serve(
     await directory.refresh()
     rules = _rules(settings, clock, directory)
     notice = make_notice_app(settings, store, clock, ring, counters)
-    listening = list(sockets) if sockets else [_open(endpoint) for endpoint in settings.notice.listen]
+    plain, encrypted = _sorted_sockets(settings, sockets or ())
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(_listening(notice, rules, counters, listening))
-        if settings.captive_api.listen:
-            tls = _tls(settings)
-            captive_sockets = [_open(endpoint) for endpoint in settings.captive_api.listen]
+        await stack.enter_async_context(_listening(notice, rules, counters, plain))
+        if encrypted:
             captive = make_captive_app(settings, store, clock, ring, counters)
-            await stack.enter_async_context(
-                _listening(captive, rules.for_captive_api(), counters, captive_sockets, tls)
-            )
-            listening += captive_sockets
-        addresses = tuple(item.getsockname()[:2] for item in listening)
+            captive_rules = rules.for_captive_api()
+            await stack.enter_async_context(_listening(captive, captive_rules, counters, encrypted, _tls(settings)))
+        addresses = tuple(item.getsockname()[:2] for item in (*plain, *encrypted))
         async with asyncio.TaskGroup() as group:
             group.create_task(directory.keep_fresh())
             try:
@@ -140,6 +137,19 @@ def _raised_descriptor_limit() -> int:
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard if hard > 0 else 1 << 20
+
+
+def _sorted_sockets(
+    settings: Settings, passed: Sequence[socket.socket]
+) -> tuple[list[socket.socket], list[socket.socket]]:
+    """(for the notice server, for the captive API)"""
+    tls_ports = {int(endpoint.rpartition(":")[2]) for endpoint in settings.captive_api.listen}
+    encrypted = [item for item in passed if item.getsockname()[1] in tls_ports]
+    plain = [item for item in passed if item not in encrypted]
+    return (
+        plain or [_open(endpoint) for endpoint in settings.notice.listen],
+        encrypted or [_open(endpoint) for endpoint in settings.captive_api.listen],
+    )
 
 
 def _open(endpoint: str) -> socket.socket:

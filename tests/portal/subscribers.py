@@ -224,7 +224,9 @@ class Gateway:
             lines.setdefault("Content-Type", "application/x-www-form-urlencoded")
             lines.setdefault("Content-Length", str(len(body.encode())))
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        answer = await self.raw(f"{method} {target} HTTP/1.1\r\n{head}\r\n{body}".encode("utf-8", "surrogateescape"), source)
+        answer = await self.raw(
+            f"{method} {target} HTTP/1.1\r\n{head}\r\n{body}".encode("utf-8", "surrogateescape"), source
+        )
         return parse_reply(answer)
 
     async def acknowledge(
