@@ -140,6 +140,9 @@ class Topology:
         _address(self.subscriber, "lo", f"{SUBSCRIBER_V6}/128", f"{NEIGHBOUR_V6}/128")
         _route(self.subscriber, "default", GATEWAY_LAN_V4)
         _ip("-n", self.subscriber.name, "-6", "route", "add", "default", "via", GATEWAY_LAN_V6, "src", SUBSCRIBER_V6)
+        # What speaks to the gateway itself comes from the delegated prefix, too, as from behind a home router.
+        own = ("dev", "eth0", "src", SUBSCRIBER_V6)
+        _ip("-n", self.subscriber.name, "-6", "route", "add", f"{GATEWAY_LAN_V6}/128", *own)
 
     def _number_internet(self) -> None:
         for v4, v6 in ((SERVER_V4, SERVER_V6), (GARDEN_V4, GARDEN_V6), (RESOLVER_V4, RESOLVER_V6)):
@@ -156,7 +159,8 @@ def _without_address_detection(namespace: Namespace) -> None:
 
 def _address(namespace: Namespace, interface: str, *addresses: str) -> None:
     for address in addresses:
-        _ip("-n", namespace.name, "address", "add", address, "dev", interface)
+        no_detection = ("nodad",) if ":" in address else ()
+        _ip("-n", namespace.name, "address", "add", address, "dev", interface, *no_detection)
 
 
 def _route(namespace: Namespace, network: str, via: str) -> None:
