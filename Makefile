@@ -21,7 +21,7 @@ BENCH_PACKAGES := python3-venv nftables iproute2 conntrack nginx-light wrk hyper
 # An environment whose Python is gone (an upgraded system, a moved folder) is made anew.
 ifneq ($(wildcard $(STAMP)),)
 ifneq ($(shell $(BIN)/python -c 'import aiohttp, pip, sys; sys.exit(sys.version_info < (3, 11))' 2>&1 || echo broken),)
-$(shell rm -rf $(VENV))
+$(shell rm -f $(STAMP))
 endif
 endif
 

@@ -88,4 +88,3 @@ def _web(settings: Settings, store: Store, clock: Clock) -> contextlib.AbstractA
         doorbell.ring(settings.daemon.runtime_directory)
 
     return serve(settings, store, clock, ring, sdnotify.passed_sockets())
-

@@ -13,8 +13,8 @@ def plan(desired: Desired, observed: Observed) -> Plan:
     """What must be done so that `observed` becomes `desired`: restores first, in an order that never varies."""
     changes = _changes(_restricted(desired.lines), dict(observed.lines))
     return Plan(
-        restores=tuple(change for change in changes if change.is_restore),
-        restrictions=tuple(change for change in changes if not change.is_restore),
+        restores=tuple(change for change in changes if change.after < change.before),
+        restrictions=tuple(change for change in changes if change.after > change.before),
         garden_added=tuple(_ordered(desired.garden - observed.garden)),
         garden_removed=tuple(_ordered(observed.garden - desired.garden)),
         installs=not observed.is_installed,
@@ -57,13 +57,16 @@ def _restricted(lines: Mapping[Address, LineState]) -> dict[Address, LineState]:
 def _changes(wanted: dict[Address, LineState], present: dict[Address, LineState]) -> list[Change]:
     if wanted == present:
         return []
-    differing = {address for address, _ in wanted.items() ^ present.items()}
+    differing = [address for address, state in wanted.items() if present.get(address) is not state]
+    differing += [address for address in present if address not in wanted]
+    is_open = LineState.OPEN
     return [
-        Change(address, present.get(address, LineState.OPEN), wanted.get(address, LineState.OPEN))
-        for address in _ordered(differing)
+        Change(address, present.get(address, is_open), wanted.get(address, is_open)) for address in _ordered(differing)
     ]
 
 
 def _ordered(addresses: Iterable[Address]) -> list[Address]:
-    """IPv4 before IPv6, then by number, wider networks first."""
-    return sorted(addresses, key=lambda address: (len(address.packed), address))
+    """IPv4 before IPv6, then by number, wider networks first. (Two plain sorts beat one with a key.)"""
+    both = list(addresses)
+    v4, v6 = ([address for address in both if len(address.packed) == size] for size in (4, 16))
+    return sorted(v4) + sorted(v6)

@@ -68,8 +68,7 @@ class Observed:
     """The driver's own rules are there and as this version writes them."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Change:
+class Change(NamedTuple):
     """One address goes from one state to another."""
 
     address: Address

@@ -4,17 +4,18 @@ A payment is known by its account and the bank's reference. So a file may be imp
 at once, or after a crash: whatever was committed is skipped, whatever was not is done now.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Table, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.money import ZERO, Money
 from billing.payments import ledger, open_items, rules
-from billing.payments.arrivals import Arrival, Key, arrivals, twins, unknown
+from billing.payments.arrivals import Arrival, Key, Likeness, arrivals, twins, unknown
 from billing.payments.banks.account import same_account
 from billing.payments.banks.statement import Statement, StatementLine, rejected
 from billing.payments.ledger import MoneyFact, Side
@@ -25,6 +26,8 @@ from billing.store import journal
 from config.errors import Problem
 
 ACTOR = "bank"
+PAYMENTS_PER_BATCH = 5_000
+"""So many are in memory at once, however long the statement; all batches are one transaction."""
 _PAYMENT = cast(Table, Payment.__table__)
 
 
@@ -72,12 +75,15 @@ async def import_statements(
     _require_ours(statements, accounts, currency)
     await journal.lock(session)
     arrived = list(arrivals(statements))
-    new = await unknown(session, arrived)
+    new = sorted(await unknown(session, arrived), key=lambda arrival: arrival.line.booked_on)
     statement_ids = [await _statement_id(session, statement, source, now) for statement in statements]
-    outcomes = await _match_all(session, new)
-    if outcomes:
+    twin_of = await twins(session, new)
+    report = _of_statements(statements, known=len(arrived) - len(new))
+    for start in range(0, len(new), PAYMENTS_PER_BATCH):
+        outcomes = await _match_all(session, new[start : start + PAYMENTS_PER_BATCH], twin_of)
         await _write(session, outcomes, statement_ids, now)
-    return _report(statements, len(arrived), outcomes)
+        report = _with(report, outcomes)
+    return report
 
 
 def _require_ours(statements: Sequence[Statement], accounts: Collection[str], currency: str) -> None:
@@ -107,13 +113,12 @@ async def _statement_id(session: AsyncSession, statement: Statement, source: str
     return (await session.execute(written)).scalar_one()
 
 
-async def _match_all(session: AsyncSession, new: Sequence[Arrival]) -> list[_Outcome]:
-    """Matches payments in the order of their days; each sees what those before it left open."""
+async def _match_all(session: AsyncSession, new: Sequence[Arrival], twin_of: Counter[Likeness]) -> list[_Outcome]:
+    """Matches payments in their order; each sees what those before it left open."""
     symbols = [rules.symbols(arrival.line).variable for arrival in new]
     debtors = await open_items.debtors_by_number(session, [symbol for symbol in symbols if symbol])
-    twin_of = await twins(session, new)
     outcomes: list[_Outcome] = []
-    for symbol, arrival in sorted(zip(symbols, new, strict=True), key=lambda pair: pair[1].line.booked_on):
+    for symbol, arrival in zip(symbols, new, strict=True):
         if twin_of[arrival.likeness] > 0:
             twin_of[arrival.likeness] -= 1
             outcomes.append(_Outcome(arrival, _waits_for_its_twin(arrival.line.amount)))
@@ -133,8 +138,10 @@ def _waits_for_its_twin(amount: Money) -> Match:
 async def _write(
     session: AsyncSession, outcomes: Sequence[_Outcome], statement_ids: Sequence[int], now: datetime
 ) -> None:
+    last_id = await session.scalar(select(func.max(Payment.id))) or 0
     await session.execute(insert(_PAYMENT), [_row(each, statement_ids) for each in outcomes])
-    ids = await _payment_ids(session, statement_ids)
+    rows = await session.execute(select(Payment.account, Payment.bank_ref, Payment.id).where(Payment.id > last_id))
+    ids: dict[Key, int] = {(account, ref): payment_id for account, ref, payment_id in rows}
     paid = (Paid(ids[each.arrival.key], share) for each in outcomes for share in each.match.shares)
     await open_items.write_shares(session, paid, now)
     await ledger.post_many(session, [_fact(each) for each in outcomes], now)
@@ -161,16 +168,6 @@ def _row(outcome: _Outcome, statement_ids: Sequence[int]) -> dict[str, Any]:
     }
 
 
-async def _payment_ids(session: AsyncSession, statement_ids: Collection[int]) -> dict[Key, int]:
-    found: dict[Key, int] = {}
-    for chunk in open_items.chunks(statement_ids):
-        rows = await session.execute(
-            select(Payment.account, Payment.bank_ref, Payment.id).where(Payment.statement_id.in_(chunk))
-        )
-        found.update({(account, ref): payment_id for account, ref, payment_id in rows})
-    return found
-
-
 def _fact(outcome: _Outcome) -> MoneyFact:
     arrival, match = outcome.arrival, outcome.match
     others: tuple[Side, ...]
@@ -194,19 +191,22 @@ def _entry(outcome: _Outcome, ids: Mapping[Key, int], now: datetime) -> journal.
     return journal.Entry(now, ACTOR, f"payment.{match.state}", match.contract_id, detail, match.why)
 
 
-def _report(statements: Sequence[Statement], arrived: int, outcomes: Sequence[_Outcome]) -> ImportReport:
-    matched = [each for each in outcomes if each.match.contract_id is not None]
+def _of_statements(statements: Sequence[Statement], known: int) -> ImportReport:
+    """What is to be said before any payment is looked at."""
     debits = [(statement, line) for statement in statements for line in statement.lines if line.amount < ZERO]
-    return ImportReport(
-        new=len(outcomes),
-        known=arrived - len(outcomes),
-        matched=len(matched),
-        waiting=len(outcomes) - len(matched),
-        received=Money.total(each.arrival.line.amount for each in outcomes),
-        credited=Money.total(each.match.rest for each in matched),
-        debits_ignored=len(debits),
-        returned=tuple(_returned(debits)),
-        contracts=frozenset(each.match.contract_id for each in matched if each.match.contract_id is not None),
+    return ImportReport(known=known, debits_ignored=len(debits), returned=tuple(_returned(debits)))
+
+
+def _with(report: ImportReport, outcomes: Sequence[_Outcome]) -> ImportReport:
+    matched = [each for each in outcomes if each.match.contract_id is not None]
+    return replace(
+        report,
+        new=report.new + len(outcomes),
+        matched=report.matched + len(matched),
+        waiting=report.waiting + len(outcomes) - len(matched),
+        received=report.received + Money.total(each.arrival.line.amount for each in outcomes),
+        credited=report.credited + Money.total(each.match.rest for each in matched),
+        contracts=report.contracts.union(each.match.contract_id for each in matched if each.match.contract_id),
     )
 
 

@@ -96,6 +96,7 @@ async def post_many(session: AsyncSession, facts: Iterable[MoneyFact], now: date
 
 
 async def _write(session: AsyncSession, facts: Sequence[MoneyFact], now: datetime) -> None:
+    last_id = await session.scalar(select(func.max(_TRANSACTION.c.id))) or 0
     await session.execute(
         insert(_TRANSACTION),
         [
@@ -119,10 +120,9 @@ async def _write(session: AsyncSession, facts: Sequence[MoneyFact], now: datetim
             if s.amount
         ],
     )
-    await session.execute(
-        update(_TRANSACTION).where(_TRANSACTION.c.key == bindparam("of_key")).values(is_sealed=True),
-        [{"of_key": f.key} for f in facts],
-    )
+    # Nobody else's: what another transaction has not sealed yet can't be seen.
+    unsealed = (_TRANSACTION.c.id > last_id) & _TRANSACTION.c.is_sealed.is_(False)
+    await session.execute(update(_TRANSACTION).where(unsealed).values(is_sealed=True))
 
 
 async def _known(session: AsyncSession, keys: Sequence[str]) -> list[MoneyFact]:

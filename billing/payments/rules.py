@@ -43,10 +43,7 @@ class Debtor:
     def after(self, shares: Iterable["Share"]) -> "Debtor":
         """The same contract once these shares are paid."""
         paid = {share.invoice_id: share.amount for share in shares}
-        if not paid:
-            return self
-        left = (replace(each, open=each.open - paid.get(each.id, ZERO)) for each in self.invoices)
-        return replace(self, invoices=tuple(each for each in left if each.open))
+        return replace(self, invoices=tuple(_left(self.invoices, paid))) if paid else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +120,15 @@ def use_credit(credits: Sequence[tuple[int, Money]], debtor: Debtor) -> Iterator
         if shares:
             yield payment_id, shares
         debtor = debtor.after(shares)
+
+
+def _left(invoices: Iterable[OpenInvoice], paid: Mapping[int, Money]) -> Iterator[OpenInvoice]:
+    for invoice in invoices:
+        amount = paid.get(invoice.id)
+        if amount is None:
+            yield invoice
+        elif amount != invoice.open:
+            yield replace(invoice, open=invoice.open - amount)
 
 
 def _spend(amount: Money, invoices: Iterable[OpenInvoice]) -> tuple[tuple[Share, ...], Money]:

@@ -17,6 +17,8 @@ _NESTED = 0x8000
 _ATTRIBUTE = struct.Struct("=HH")
 _HEADER_BYTES = 12
 
+_WORDS = {state: str(state) for state in LineState}
+
 
 def _header(key_bytes: int, nested: int) -> bytes:
     """What stands ahead of each key: NFTA_LIST_ELEM { NFTA_SET_ELEM_KEY { NFTA_DATA_VALUE."""
@@ -64,18 +66,25 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         position += (length + 3) & ~3
 
 
-def writes(plan: Plan) -> Iterator[tuple[bool, SetName, list[bytes]]]:
-    """What a plan takes out of sets (False) and puts into them (True), removals first."""
-    removed: dict[SetName, list[bytes]] = {}
-    added: dict[SetName, list[bytes]] = {}
-    for change in plan.changes:
-        if change.before is not LineState.OPEN:
-            removed.setdefault(SetName.of_line(change.address, change.before), []).append(change.address.packed)
-        if change.after is not LineState.OPEN:
-            added.setdefault(SetName.of_line(change.address, change.after), []).append(change.address.packed)
-    for address in plan.garden_removed:
-        removed.setdefault(SetName.of_garden(address), []).append(address.packed)
-    for address in plan.garden_added:
-        added.setdefault(SetName.of_garden(address), []).append(address.packed)
-    yield from ((False, name, keys) for name, keys in removed.items())
-    yield from ((True, name, keys) for name, keys in added.items())
+Write = tuple[bool, SetName, list[bytes]]
+"""Keys that go out of a set (False) or into it (True)."""
+
+
+def writes(plan: Plan) -> list[Write]:
+    """What a plan takes out of sets and puts into them, removals first."""
+    removed: dict[tuple[str, int, int], list[bytes]] = {}
+    added: dict[tuple[str, int, int], list[bytes]] = {}
+    for (packed, length), before, after in plan.changes:
+        if before is not LineState.OPEN:
+            removed.setdefault((_WORDS[before], len(packed), length), []).append(packed)
+        if after is not LineState.OPEN:
+            added.setdefault((_WORDS[after], len(packed), length), []).append(packed)
+    for packed, length in plan.garden_removed:
+        removed.setdefault(("garden", len(packed), length), []).append(packed)
+    for packed, length in plan.garden_added:
+        added.setdefault(("garden", len(packed), length), []).append(packed)
+    return [
+        (is_added, SetName(kind, 4 if size == 4 else 6, length), keys)
+        for is_added, sets in ((False, removed), (True, added))
+        for (kind, size, length), keys in sets.items()
+    ]

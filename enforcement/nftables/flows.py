@@ -13,9 +13,10 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Self
 
 from pyroute2 import IPRoute
 from pyroute2.netlink import NETLINK_NETFILTER, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST
@@ -64,40 +65,49 @@ class Flow:
     name: bytes
 
 
-def flows_to_end(flows: Iterable[Flow], suspended: Networks, noticed: Networks, spared: Networks) -> Iterator[Flow]:
-    """Which of the flows must end; a flow with a spared end goes on."""
-    for flow in flows:
-        is_web = flow.protocol == _TCP and flow.port == 80 and flow.opener in noticed
-        if not (is_web or flow.opener in suspended or flow.answerer in suspended):
-            continue
-        if flow.opener not in spared and flow.answerer not in spared:
-            yield flow
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Whose flows are to end."""
+
+    suspended: Networks
+    noticed: Networks
+
+    @classmethod
+    def of(cls, plan: Plan) -> Self:
+        restricted: dict[LineState, list[Address]] = {LineState.NOTICE: [], LineState.SUSPENDED: []}
+        for change in plan.restrictions:
+            restricted[change.after].append(change.address)
+        return cls(Networks(restricted[LineState.SUSPENDED]), Networks(restricted[LineState.NOTICE]))
+
+    def concerns(self, flow: Flow) -> bool:
+        """Any flow of a suspended line, and plain HTTP of a line in notice."""
+        is_web = flow.protocol == _TCP and flow.port == 80
+        is_of_suspended = flow.opener in self.suspended or flow.answerer in self.suspended
+        return is_of_suspended or (is_web and flow.opener in self.noticed)
 
 
 def end_flows(plan: Plan, garden: Collection[Address], settings: NftSettings) -> tuple[int, tuple[str, ...]]:
     """Ends what the plan's restrictions call for; returns how many, and what went wrong as notes."""
-    restricted: Mapping[LineState, list[Address]] = {LineState.NOTICE: [], LineState.SUSPENDED: []}
-    for change in plan.restrictions:
-        restricted[change.after].append(change.address)
-    if not plan.restrictions:
-        return 0, ()
-    suspended, noticed = Networks(restricted[LineState.SUSPENDED]), Networks(restricted[LineState.NOTICE])
-    spared = Networks([*garden, *_allowed(settings), *_local_addresses()])
-    families = {socket.AF_INET if change.address.version == 4 else socket.AF_INET6 for change in plan.restrictions}
+    ending = Ending.of(plan)
+    versions = {len(change.address.packed) for change in plan.restrictions}
+    families = [family for size, family in ((4, socket.AF_INET), (16, socket.AF_INET6)) if size in versions]
     try:
-        return sum(_end(family, suspended, noticed, spared) for family in sorted(families)), ()
+        return sum(_end(family, ending, garden, settings) for family in families), ()
     except OSError as error:
         return 0, (f"live flows were not ended ({error}); the rules refuse them all the same",)
 
 
-def _end(family: int, suspended: Networks, noticed: Networks, spared: Networks) -> int:
+def _end(family: int, ending: Ending, garden: Collection[Address], settings: NftSettings) -> int:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER) as netlink:
         netlink.bind((0, 0))
-        flows = (flow for message in _dump(netlink, family) if (flow := parse(message)))
-        names = [flow.name for flow in flows_to_end(flows, suspended, noticed, spared)]
-        return sum(
-            _delete(netlink, family, names[at : at + _SENT_AT_ONCE]) for at in range(0, len(names), _SENT_AT_ONCE)
-        )
+        flows = (flow for entry in _dump(netlink, family) if (flow := parse(entry)))
+        concerned = [flow for flow in flows if ending.concerns(flow)]
+        if not concerned:
+            return 0
+        spared = Networks([*garden, *_allowed(settings), *_local_addresses()])
+        names = [flow.name for flow in concerned if flow.opener not in spared and flow.answerer not in spared]
+        starts = range(0, len(names), _SENT_AT_ONCE)
+        return sum(_delete(netlink, family, names[start : start + _SENT_AT_ONCE]) for start in starts)
 
 
 def _dump(netlink: socket.socket, family: int) -> list[bytes]:

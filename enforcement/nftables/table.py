@@ -12,7 +12,7 @@ from pyroute2.netlink.nfnetlink.nftsocket import NFT_MSG_DELSETELEM, NFT_MSG_GET
 
 from config.errors import DriverError, MissingRights
 from enforcement.nftables.conversation import Conversation, Request, text
-from enforcement.nftables.elements import pack, unpack, writes
+from enforcement.nftables.elements import Write, pack, unpack, writes
 from enforcement.nftables.events import Watch
 from enforcement.nftables.ruleset import (
     TABLE,
@@ -82,10 +82,11 @@ class Table:
         """Carries out the plan in one transaction; returns notes."""
         if self._known is None:
             self.observe()
-        if plan.installs or not self._has_sets_for(plan):
+        steps = writes(plan)
+        if plan.installs or not self._has_sets_for(steps):
             return self._rewrite(plan)
         try:
-            self._change(plan)
+            self._change(plan, steps)
             return ()
         except NetlinkError as error:
             if error.code not in _STALE:
@@ -95,10 +96,11 @@ class Table:
     def _apply_again(self, plan: Plan) -> tuple[str, ...]:
         """Once, from a fresh look: an element was missing, or a set, or the whole table."""
         self.forget()
-        observed = self.observe()
-        if not self._has_sets_for(plan):
+        seen_now = rebased(plan, self.observe())
+        steps = writes(seen_now)
+        if not self._has_sets_for(steps):
             return self._rewrite(plan)
-        self._change(rebased(plan, observed))
+        self._change(seen_now, steps)
         return ("the network was not as the plan expected: looked again and carried it out",)
 
     def forget(self) -> None:
@@ -166,14 +168,14 @@ class Table:
 
     # Writing
 
-    def _has_sets_for(self, plan: Plan) -> bool:
-        return all(name in self._layout for _, name, _ in writes(plan))
+    def _has_sets_for(self, steps: list[Write]) -> bool:
+        return all(name in self._layout for _, name, _ in steps)
 
-    def _change(self, plan: Plan) -> None:
+    def _change(self, plan: Plan, steps: list[Write]) -> None:
         """The differences, in one transaction."""
         requests: list[Request] = [
             (NFT_MSG_NEWSETELEM if is_added else NFT_MSG_DELSETELEM, attributes)
-            for is_added, name, keys in writes(plan)
+            for is_added, name, keys in steps
             for attributes in _lists(name, keys)
         ]
         if requests:

@@ -113,6 +113,14 @@ async def test_the_latest_promise_that_was_not_released_counts(store: Store) -> 
     assert (await facts_of(store, 1)).promise_until_on == date(2026, 3, 20)
 
 
+async def test_a_closed_notice_is_no_fact(store: Store) -> None:
+    async with store.transaction() as session:
+        await add_contracts(session, 1)
+        await add_notice(session, 1, prague(NOTICED), is_closed=True)
+
+    assert (await facts_of(store, 1)).notice is None
+
+
 @pytest.mark.parametrize(("email", "is_mailable"), [("jana@isp.example", True), ("", False), ("no address", False)])
 async def test_a_notice_can_be_mailed_where_there_is_a_usable_address(
     store: Store, email: str, is_mailable: bool

@@ -477,6 +477,8 @@ def test_a_payment_under_a_shield_closes_the_notice() -> None:
     story.pay(1, moment="2026-03-20 10:00")
 
     assert story.said.closes_notice == "settled"
+    assert story.said.transitions == ()
+    assert story.facts.notice is None
 
 
 # ── decent hours ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -675,6 +677,21 @@ def test_a_parked_contract_in_notice_can_be_acknowledged() -> None:
 
     assert story.acknowledge(ACKNOWLEDGED) is IN_GRACE
     assert story.look("2026-04-20 12:00") is IN_GRACE
+
+
+def test_a_parked_contract_is_not_mailed() -> None:
+    facts = contract(invoice(), NONSENSE, stage=NOTICE, notice=notice())
+
+    assert not decide(facts, POLICY, prague("2026-03-20 10:00")).is_news
+
+
+def test_absurdities_are_told_in_one_order() -> None:
+    absurd = (NONSENSE, replace(invoice(8), open=Money(-1)))
+
+    assert decide(contract(*absurd), POLICY, prague(NOTICED)).parked == (
+        "invoice 26000008 has a negative amount",
+        "invoice 26000009 has more open (600.00) than its total (599.00)",
+    )
 
 
 def test_what_makes_no_sense_is_never_debt() -> None:

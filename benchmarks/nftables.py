@@ -1,0 +1,144 @@
+"""The nftables driver beside `nft` itself: the same kernel, the same list, the same run, in a namespace of its own.
+
+Needs root. `python -m benchmarks.nftables` prints this part alone.
+"""
+
+import asyncio
+import subprocess
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from ipaddress import ip_address
+from statistics import median
+
+from benchmarks.table import Row, print_table
+from daemon.lab import topology as lab
+from daemon.lab.topology import Namespace, Topology
+from enforcement.nftables.driver import NftablesDriver
+from enforcement.nftables.ruleset import SET_SIZE, NftSettings
+from enforcement.planner import carried_out, plan
+from enforcement.state import Address, Desired, LineState
+
+ADDRESSES = 100_000
+LOADS = 5
+CHANGES = 50
+SETTINGS = NftSettings(("lan",), (ip_address(lab.GATEWAY_LAN_V4), ip_address(lab.GATEWAY_LAN_V6)))
+RULES = f"table inet yardstick {{\n set s {{ type ipv4_addr; size {SET_SIZE}; }}\n}}\n"
+"""The yardstick's own table has the same set and no rules."""
+
+ALL = [Address((0x0A000000 + number).to_bytes(4, "big"), 32) for number in range(ADDRESSES)]
+FULL = Desired(dict.fromkeys(ALL, LineState.SUSPENDED))
+NOBODY = Desired({})
+ONE_MORE = Address.parse("192.0.2.1")
+
+
+def run() -> list[Row]:
+    """All measurements of this module."""
+    return asyncio.run(_run())
+
+
+async def _run() -> list[Row]:
+    with Topology() as topology:
+        driver = NftablesDriver(SETTINGS, topology.gateway.name)
+        try:
+            yardstick = Yardstick(topology.gateway)
+            await driver.apply(plan(NOBODY, await driver.observe()))
+            rows = [await _full_load(driver, yardstick), await _first_start(driver, yardstick)]
+            return [*rows, await _one_change(driver, yardstick), await _quiet_round(driver)]
+        finally:
+            await driver.close()
+
+
+class Yardstick:
+    """`nft` called as a script would call it, on a table of its own."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        self._command = namespace.command("nft", "-f", "-")
+        self._elements = ",\n".join(str(address) for address in ALL)
+        self.nft(RULES)
+
+    def nft(self, script: str) -> None:
+        subprocess.run(self._command, input=script.encode(), check=True)
+
+    async def load(self) -> None:
+        self.nft(f"flush set inet yardstick s\nadd element inet yardstick s {{\n{self._elements}\n}}\n")
+
+    async def empty(self) -> None:
+        self.nft("flush set inet yardstick s\n")
+
+    async def add(self) -> None:
+        self.nft(f"add element inet yardstick s {{ {ONE_MORE} }}\n")
+
+    async def delete(self) -> None:
+        self.nft(f"delete element inet yardstick s {{ {ONE_MORE} }}\n")
+
+
+async def _full_load(driver: NftablesDriver, yardstick: Yardstick) -> Row:
+    """100,000 addresses into sets that are empty, in one transaction."""
+    ours, theirs = [], []
+    for _ in range(LOADS):
+        await driver.apply(plan(NOBODY, await driver.observe()))
+        fill = plan(FULL, await driver.observe())
+        ours.append(await _seconds(partial(driver.apply, fill)))
+        await yardstick.empty()
+        theirs.append(await _seconds(yardstick.load))
+    return _beside(f"full load of {ADDRESSES:,}", ours, theirs, 1.5)
+
+
+async def _first_start(driver: NftablesDriver, yardstick: Yardstick) -> Row:
+    """A whole round when there is no table at all: observe, plan, and rules and addresses in one transaction."""
+
+    async def start() -> None:
+        await driver.apply(plan(FULL, await driver.observe()))
+
+    ours, theirs = [], []
+    for _ in range(LOADS):
+        yardstick.nft("delete table inet hradlo\n")
+        ours.append(await _seconds(start))
+        await yardstick.empty()
+        theirs.append(await _seconds(yardstick.load))
+    return _beside(f"a round from nothing to {ADDRESSES:,}", ours, theirs)
+
+
+async def _one_change(driver: NftablesDriver, yardstick: Yardstick) -> Row:
+    """One line suspended and restored while 100,000 are present, each beside one call of `nft`."""
+    observed = await driver.observe()
+    suspend = plan(Desired({**FULL.lines, ONE_MORE: LineState.NOTICE}), observed)
+    restore = plan(FULL, carried_out(observed, suspend))
+    ours, theirs = [], []
+    for _ in range(CHANGES):
+        for change, call in ((suspend, yardstick.add), (restore, yardstick.delete)):
+            ours.append(await _seconds(partial(driver.apply, change)))
+            theirs.append(await _seconds(call))
+    return _beside(f"one change with {ADDRESSES:,} present", ours, theirs, 1.0)
+
+
+async def _quiet_round(driver: NftablesDriver) -> Row:
+    """Observe and plan when nothing is to be done."""
+    seconds = []
+    for _ in range(LOADS):
+        started = time.perf_counter()
+        made = plan(FULL, await driver.observe())
+        seconds.append(time.perf_counter() - started)
+        assert made.is_empty, "the round was to have nothing to do"
+    value = median(seconds)
+    return Row(f"round without change at {ADDRESSES:,}", value * 1000, "ms", goal="≤ 2000 ms", is_met=value <= 2)
+
+
+def _beside(name: str, ours: list[float], theirs: list[float], ratio_max: float | None = None) -> Row:
+    value, other = median(ours), median(theirs)
+    ratio = value / other
+    beside = f"nft: {other * 1000:.4g} ms"
+    if ratio_max is None:
+        return Row(name, value * 1000, "ms", beside, ratio)
+    return Row(name, value * 1000, "ms", beside, ratio, f"≤ {ratio_max:g} ×", ratio <= ratio_max)
+
+
+async def _seconds(work: Callable[[], Awaitable[object]]) -> float:
+    started = time.perf_counter()
+    await work()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    print_table(run())
