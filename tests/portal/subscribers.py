@@ -154,7 +154,7 @@ async def showings(store: Store) -> list[Showing]:
 
 @dataclass(frozen=True)
 class Reply:
-    """One response, as it was on the wire."""
+    """One response as it was on the wire, but for spaces that do not break."""
 
     status: int
     headers: dict[str, str]
@@ -247,7 +247,9 @@ def parse_reply(data: bytes) -> Reply:
     head, _, body = data.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     pairs = tuple((name.strip().lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines))
-    return Reply(int(first.split(" ")[1]), dict(pairs), body.decode("utf-8", "replace"), pairs)
+    return Reply(
+        int(first.split(" ")[1]), dict(pairs), body.decode("utf-8", "replace").replace("\N{NO-BREAK SPACE}", " "), pairs
+    )
 
 
 @asynccontextmanager

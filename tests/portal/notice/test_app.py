@@ -22,10 +22,11 @@ async def test_everybody_reads_their_own_invoices_and_nobody_elses(web: Gateway)
     assert not any(number in boriss.body for number in ("20261001", "599,00"))
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Client-IP", "Host", "Via", "Cookie"])
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Client-IP", "Via", "Cookie"])
 async def test_no_header_shows_another_subscribers_data(web: Gateway, header: str) -> None:
     for value in (BORIS, f"for={BORIS}", f"{BORIS}, {ANNA}"):
-        reply = await web.ask(source=ANNA, headers={header: value} if header != "Host" else {}, host="")
+        reply = await web.ask(source=ANNA, headers={header: value})
+        assert "20261001" in reply.body
         assert "20269999" not in reply.body
         assert "777,00" not in reply.body
 
@@ -48,7 +49,7 @@ async def test_an_address_that_is_nobodys_gets_a_polite_page_without_data(web: G
 
 
 async def test_the_notice_says_how_much_how_to_pay_and_what_happens_when(web: Gateway) -> None:
-    body = (await web.ask()).body.replace("\N{NO-BREAK SPACE}", " ")
+    body = (await web.ask()).body
 
     assert "1 605,00 Kč" in body
     assert "19-2000145399/0800" in body
@@ -115,7 +116,7 @@ async def test_a_line_that_is_being_restored_says_so_and_looks_again(web: Gatewa
 
 async def _until_shown(web: Gateway, number: int) -> None:
     async with asyncio.timeout(5):
-        while len(await showings(web.store)) < number:
+        while len(await showings(web.store)) < number:  # noqa: ASYNC110 — the database has no event to wait for
             await asyncio.sleep(0.01)
 
 
