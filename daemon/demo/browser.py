@@ -110,16 +110,17 @@ class Browser:
             url, form = urljoin(url, answer.location), None
         return Screen(url, "error", 0, "", tuple(hops))
 
-    async def _ask(
-        self, address: str, method: str, url: str, language: str, form: Mapping[str, str] | None
-    ) -> _Answer:
+    async def _ask(self, address: str, method: str, url: str, language: str, form: Mapping[str, str] | None) -> _Answer:
         """A real request to the notice server, from the subscriber's address."""
         parts = urlsplit(url)
         target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         headers = {"Host": parts.netloc, "User-Agent": AGENT, "Accept": "text/html", "Accept-Language": language}
         data = None
         if form is not None:
-            headers |= {"Origin": f"{parts.scheme}://{parts.netloc}", "Content-Type": "application/x-www-form-urlencoded"}
+            headers |= {
+                "Origin": f"{parts.scheme}://{parts.netloc}",
+                "Content-Type": "application/x-www-form-urlencoded",
+            }
             data = urlencode(form)
         async with (
             _calling_from(address) as session,

@@ -37,7 +37,11 @@ _SURNAMES = (
     "Hájek:Hájková Jelínek:Jelínková Král:Králová Růžička:Růžičková Beneš:Benešová Fiala:Fialová Sedláček:Sedláčková "
     "Doležal:Doležalová Zeman:Zemanová Kolář:Kolářová Krejčí:Krejčí Navrátil:Navrátilová Čermák:Čermáková"
 )
-_PLACES = (("Údolní", "Horní Lhota", "763 01"), ("Na Mlýnici", "Dolní Lhota", "763 02"), ("Za Tratí", "Lipová", "763 03"))
+_PLACES = (
+    ("Údolní", "Horní Lhota", "763 01"),
+    ("Na Mlýnici", "Dolní Lhota", "763 02"),
+    ("Za Tratí", "Lipová", "763 03"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +124,16 @@ class _Maker:
 
     def cast(self) -> Iterator[Subscriber]:
         due = STORY_DUE_ON
-        yield self._person("Jana Nováková", due, "reads the notice, forgets to pay, and pays when the line is suspended")
+        yield self._person(
+            "Jana Nováková", due, "reads the notice, forgets to pay, and pays when the line is suspended"
+        )
         yield self._person("Petr Dvořák", due, "pays after the first reminder")
         yield self._person("Marie Svobodová", due, "sees the notice and never acknowledges it")
         yield self._person("Tomáš Černý", due, "pays a part, and the rest with a mistyped variable symbol")
         yield self._person("Eva Procházková", due, "calls, and is promised more time")
-        yield self._person("Karel Novotný", due - timedelta(days=35), "has an invoice that was due before it was issued")
+        yield self._person(
+            "Karel Novotný", due - timedelta(days=35), "has an invoice that was due before it was issued"
+        )
 
     def crowd(self) -> Iterator[Subscriber]:
         habits = [habit for habit in _HABITS for _ in range(habit.people)]

@@ -184,9 +184,7 @@ class World:
         async with self.store.transaction() as session:
             sheet = read_customers(customers.read_bytes(), customers.name)
             await import_customers(session, sheet, {}, actor=ACTOR, now=now)
-            await import_services(
-                session, read_services(services.read_bytes(), services.name), actor=ACTOR, now=now
-            )
+            await import_services(session, read_services(services.read_bytes(), services.name), actor=ACTOR, now=now)
 
 
 @asynccontextmanager
@@ -264,4 +262,3 @@ def _settings(folder: Path, mail_port: int) -> Settings:
         },
     )
     return load(path)
-

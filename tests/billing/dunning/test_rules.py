@@ -474,6 +474,7 @@ def test_a_promise_restores_a_suspended_line_at_any_hour() -> None:
 def test_a_payment_under_a_shield_closes_the_notice() -> None:
     story = acknowledged_story()
     story.change(is_held=True)
+    story.look("2026-03-18 10:00")
     story.pay(1, moment="2026-03-20 10:00")
 
     assert story.said.closes_notice == "settled"
