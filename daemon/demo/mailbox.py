@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from typing import cast
 
 MESSAGE_BYTES_MAX = 1_000_000
 _REPLIES = {"EHLO": "250 demo", "HELO": "250 demo", "MAIL": "250 ok", "RSET": "250 ok", "NOOP": "250 ok"}
@@ -66,7 +65,7 @@ class Mailbox:
 
     def _keep(self, recipient: str, data: bytes) -> None:
         plain = data.removesuffix(b".\r\n").replace(b"\r\n..", b"\r\n.")
-        message = cast(EmailMessage, message_from_bytes(plain, policy=policy.default))
+        message = message_from_bytes(plain, policy=policy.default)
         text, html = message.get_body(("plain",)), message.get_body(("html",))
         self.received.append(
             Received(

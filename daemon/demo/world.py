@@ -230,7 +230,7 @@ async def _serving(
 
 
 def _settings(folder: Path, mail_port: int) -> Settings:
-    """Written into the folder, so that the other commands work on it, too: `hradlo --config …/hradlo.toml show 1001`."""
+    """Written into the folder, so that other commands work on it, too: `hradlo --config …/hradlo.toml show 1001`."""
     path = folder / "hradlo.toml"
     if path.exists():
         raise NotAllowed(f"{folder} holds a demo already.", "Name an empty folder, or one that does not exist yet.")

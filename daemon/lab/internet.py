@@ -8,6 +8,7 @@ import ssl
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 from aiohttp import web
 from cryptography import x509
@@ -41,8 +42,8 @@ async def endless(request: web.Request) -> web.StreamResponse:
 class Echo(asyncio.DatagramProtocol):
     """Sends every datagram back."""
 
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:
-        self._transport = transport
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
         self._transport.sendto(data, address)

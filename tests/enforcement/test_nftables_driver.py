@@ -116,6 +116,15 @@ async def test_rules_edited_by_somebody_are_recognised_and_written_anew(
     assert nft(topology, "list", "ruleset") == before
 
 
+async def test_a_rule_replaced_by_somebody_is_recognised(topology: Topology, nftables: NftablesDriver) -> None:
+    await reach(nftables, TWO_LINES)
+    listing = nft(topology, "-a", "list", "chain", "inet", "hradlo", "query")
+    handle = next(line.rpartition(" ")[2] for line in listing.splitlines() if line.strip().startswith("drop"))
+    nft(topology, f"replace rule inet hradlo query handle {handle} accept")
+
+    assert not (await nftables.observe()).is_installed
+
+
 @pytest.mark.parametrize(
     "setting",
     [

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from time import monotonic
 
 import pytest
 
@@ -183,10 +184,12 @@ async def test_suspended_names_are_resolved_at_a_limited_rate_for_each_line(net:
     asking = net.datagrams("subscriber", net.subscriber)
     asking.sendto(b"first", (net.resolver, 53))
     assert resolver.recv(10) == b"first"
+    started = monotonic()
     for _ in range(500):
         asking.sendto(b"who?", (net.resolver, 53))
+    seconds = monotonic() - started
 
-    assert 35 <= received(resolver) <= 100  # the burst of 40, and 20 for each second of sending
+    assert 35 <= received(resolver) <= 41 + 20 * seconds  # the burst, and what the time of sending adds
 
 
 async def test_a_running_download_ends_at_suspension(net: Net, nftables: NftablesDriver) -> None:
@@ -218,10 +221,12 @@ async def test_a_one_way_stream_to_a_suspended_line_is_cut_to_a_trickle(net: Net
     await set_line(nftables, net, SUSPENDED)
     receiving = net.datagrams("subscriber", net.subscriber, 5004)
     sending = net.datagrams("internet", net.server, 5004)
+    started = monotonic()
     for _ in range(1000):
         sending.sendto(b"x" * 1000, (net.subscriber, 5004))
+    seconds = monotonic() - started
 
-    assert received(receiving) <= 30
+    assert received(receiving) <= 11 + 10 * seconds
 
 
 async def test_an_open_http_connection_ends_when_the_notice_comes(net: Net, nftables: NftablesDriver) -> None:
