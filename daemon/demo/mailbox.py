@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from typing import cast
 
 MESSAGE_BYTES_MAX = 1_000_000
 _REPLIES = {"EHLO": "250 demo", "HELO": "250 demo", "MAIL": "250 ok", "RSET": "250 ok", "NOOP": "250 ok"}

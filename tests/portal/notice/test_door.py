@@ -226,8 +226,8 @@ async def test_whatever_is_asked_no_answer_is_an_error_of_ours_and_no_location_i
 _PARTS = (
     b"/", b"//", b"\\", b"?", b"#", b"%00", b"%2e%2e", b"..", b"@", b":", b"[", b"]", b"\xff", b"\xc4\x8d", b"\x7f",
     b"\t", b"evil.example", b"127.0.0.1", b"http://", b"https://", b"javascript:", b"acknowledge", b"a" * 300, b"=",
-    b"&", b"w=", b"lang=cs", b"token=", b"'", b'"', b"<script>", b"{{7*7}}", b"\r\nLocation: http://evil.example/", b" ",
-    b"*",
+    b"&", b"w=", b"lang=cs", b"token=", b"'", b'"', b"<script>", b"{{7*7}}", b"\r\nLocation: http://evil.example/",
+    b" ", b"*",
 )  # fmt: skip
 _METHODS = (b"GET", b"GET", b"GET", b"HEAD", b"POST", b"POST", b"PUT", b"OPTIONS", b"CONNECT", b"X", b"")
 _NAMES = (
