@@ -7,9 +7,12 @@ import asyncio
 import subprocess
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from ipaddress import ip_address
 from statistics import median
+
+from pyroute2 import netns
 
 from benchmarks.table import Row, print_table
 from daemon.lab import topology as lab
@@ -50,15 +53,16 @@ async def _run() -> list[Row]:
 
 
 class Yardstick:
-    """`nft` called as a script would call it, on a table of its own."""
+    """`nft` called as a script would call it, on a table of its own; from a thread that is in the namespace already."""
 
     def __init__(self, namespace: Namespace) -> None:
-        self._command = namespace.command("nft", "-f", "-")
+        self._inside = ThreadPoolExecutor(1, initializer=netns.setns, initargs=(namespace.name,))
         self._elements = ",\n".join(str(address) for address in ALL)
         self.nft(RULES)
 
     def nft(self, script: str) -> None:
-        subprocess.run(self._command, input=script.encode(), check=True)
+        call = partial(subprocess.run, ["nft", "-f", "-"], input=script.encode(), check=True)
+        self._inside.submit(call).result()
 
     async def load(self) -> None:
         self.nft(f"flush set inet yardstick s\nadd element inet yardstick s {{\n{self._elements}\n}}\n")
