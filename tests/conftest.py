@@ -15,8 +15,10 @@ from tests.postgres import PostgresServer, find_binaries, running_server
 pytest_plugins = ["tests.skips"]
 
 # No deadline: a busy machine is no failure. `make fuzz` runs the second profile.
-hypothesis.settings.register_profile("hradlo", deadline=None)
-hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=10_000)
+# Some properties are about rare facts, so many examples are filtered out: slow, but no failure either.
+RARE = [hypothesis.HealthCheck.filter_too_much, hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("hradlo", deadline=None, suppress_health_check=RARE)
+hypothesis.settings.register_profile("fuzz", deadline=None, suppress_health_check=RARE, max_examples=10_000)
 hypothesis.settings.load_profile("hradlo")
 
 
