@@ -47,7 +47,7 @@ async def _run() -> list[Row]:
             yardstick = Yardstick(topology.gateway)
             await driver.apply(plan(NOBODY, await driver.observe()))
             rows = [await _full_load(driver, yardstick), await _first_start(driver, yardstick)]
-            return [*rows, await _one_change(driver, yardstick), await _quiet_round(driver)]
+            return [*rows, *await _one_change(driver, yardstick), await _quiet_round(driver)]
         finally:
             await driver.close()
 
@@ -104,17 +104,28 @@ async def _first_start(driver: NftablesDriver, yardstick: Yardstick) -> Row:
     return _beside(f"a round from nothing to {ADDRESSES:,}", ours, theirs)
 
 
-async def _one_change(driver: NftablesDriver, yardstick: Yardstick) -> Row:
-    """One line suspended and restored while 100,000 are present, each beside one call of `nft`."""
+async def _one_change(driver: NftablesDriver, yardstick: Yardstick) -> list[Row]:
+    """One line restored, and one suspended, while 100,000 are present, each beside one call of `nft`."""
     observed = await driver.observe()
-    suspend = plan(Desired({**FULL.lines, ONE_MORE: LineState.NOTICE}), observed)
+    suspend = plan(Desired({**FULL.lines, ONE_MORE: LineState.SUSPENDED}), observed)
     restore = plan(FULL, carried_out(observed, suspend))
-    ours, theirs = [], []
+    lighten = plan(Desired({**FULL.lines, ONE_MORE: LineState.NOTICE}), carried_out(observed, suspend))
+    open_again = plan(FULL, carried_out(carried_out(observed, suspend), lighten))
+    seconds: dict[str, list[float]] = {"suspend": [], "lighten": [], "restore": [], "add": [], "delete": []}
     for _ in range(CHANGES):
-        for change, call in ((suspend, yardstick.add), (restore, yardstick.delete)):
-            ours.append(await _seconds(partial(driver.apply, change)))
-            theirs.append(await _seconds(call))
-    return _beside(f"one change with {ADDRESSES:,} present", ours, theirs, 1.0)
+        seconds["suspend"].append(await _seconds(partial(driver.apply, suspend)))
+        seconds["restore"].append(await _seconds(partial(driver.apply, restore)))
+        seconds["add"].append(await _seconds(yardstick.add))
+        seconds["delete"].append(await _seconds(yardstick.delete))
+        await driver.apply(suspend)
+        seconds["lighten"].append(await _seconds(partial(driver.apply, lighten)))
+        await driver.apply(open_again)
+    present = f"with {ADDRESSES:,} present"
+    return [
+        _beside(f"one line restored {present}", seconds["restore"], seconds["delete"], 1.0),
+        _beside(f"one line moved to another set {present}", seconds["lighten"], seconds["add"], 1.0),
+        _beside("one line suspended, and its live flows looked up and ended", seconds["suspend"], seconds["add"]),
+    ]
 
 
 async def _quiet_round(driver: NftablesDriver) -> Row:
