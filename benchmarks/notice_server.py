@@ -30,8 +30,7 @@ from sqlalchemy import insert
 
 from benchmarks.table import Row
 from billing.customers.tables import Contract, Customer
-from billing.money import Money
-from billing.services.tables import Service, ServiceAddress
+from billing.services.tables import Product, Service, ServiceAddress
 from billing.store.engine import Store
 from billing.store.schema_version import upgrade
 from config.clock import SystemClock
@@ -120,7 +119,8 @@ async def _fill(folder: Path) -> None:
     async with store.transaction() as session:
         await session.execute(insert(Customer), [{"id": i, "number": f"C{i}", "name": "S"} for i in ids])
         await session.execute(insert(Contract), [{"id": i, "number": str(i), "customer_id": i} for i in ids])
-        rows = {"kind": "internet", "product": "Net", "price": Money(59900), "starts_on": _TODAY}
+        await session.execute(insert(Product), [{"id": 1, "kind": "internet", "name": "Net"}])
+        rows = {"product_id": 1, "starts_on": _TODAY}
         await session.execute(insert(Service), [{"id": i, "contract_id": i, **rows} for i in ids])
         addresses = [{"service_id": i, "network": network} for i, network in zip(ids, networks, strict=True)]
         await session.execute(insert(ServiceAddress), addresses)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, Text
+from sqlalchemy import CheckConstraint, ForeignKey, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.store.schema import Base, Instant, RowId
@@ -22,6 +22,10 @@ class Customer(Base):
     city: Mapped[str] = mapped_column(String(100), default="")
     postal_code: Mapped[str] = mapped_column(String(20), default="")
     language: Mapped[str] = mapped_column(String(2), default="cs")
+    company_id: Mapped[str] = mapped_column(String(20), default="", server_default=text("''"))
+    """The register's number of a firm (IČO)."""
+    vat_id: Mapped[str] = mapped_column(String(20), default="", server_default=text("''"))
+    """DIČ."""
     password_hash: Mapped[str] = mapped_column(String(200), default="")
     password_is_one_time: Mapped[bool] = mapped_column(default=False)
 

@@ -42,7 +42,8 @@ class Payment(Base):
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    statement_id: Mapped[int] = mapped_column(ForeignKey("bank_statement.id"))
+    statement_id: Mapped[int | None] = mapped_column(ForeignKey("bank_statement.id"))
+    """None of what no statement brought: cash, and credit from before Hradlo."""
     account: Mapped[str] = mapped_column(String(40))
     bank_ref: Mapped[str] = mapped_column(String(120))
     """The bank's stable id of the movement, or what stands for one (`banks/`)."""
@@ -63,16 +64,22 @@ class Payment(Base):
 
 
 class Allocation(Base):
-    """So much of a payment paid so much of an invoice."""
+    """So much of a payment, or of a credit note, paid so much of an invoice."""
 
     __tablename__ = "allocation"
-    __table_args__ = (CheckConstraint("amount > 0", name="amount"),)
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("(payment_id IS NULL) <> (credit_note_id IS NULL)", name="source"),
+    )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    payment_id: Mapped[int] = mapped_column(ForeignKey("payment.id"), index=True)
+    payment_id: Mapped[int | None] = mapped_column(ForeignKey("payment.id"), index=True)
+    credit_note_id: Mapped[int | None] = mapped_column(ForeignKey("invoice.id"), index=True)
     invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"), index=True)
     amount: Mapped[Money] = mapped_column(Amount)
     at: Mapped[datetime] = mapped_column(Instant)
+    reversed_at: Mapped[datetime | None] = mapped_column(Instant)
+    """The bank took the payment back: the invoice is open again, and this row counts no more."""
 
 
 class LedgerTransaction(Base):

@@ -4,16 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import Table, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.tables import Contract, Customer
 from billing.importing import Report, Sheet, in_chunks
 from billing.money import Money
 from billing.services.rules import Claim, ServiceRow, overlaps
-from billing.services.tables import Service, ServiceAddress
+from billing.services.tables import Product, Service, ServiceAddress, ServicePrice
 from billing.store import journal
 
 Key = tuple[str, str, str, date]
@@ -26,7 +26,8 @@ class _Stored:
     id: int
     contract_number: str
     product: str
-    price: Money
+    price: Money | None = None
+    """The latest that was agreed for it; none: the product's."""
     addresses: set[str] = field(default_factory=set)
 
     @property
@@ -45,6 +46,8 @@ class Importer:
         self._customer_ids: dict[str, int] = {}
         self._contracts: dict[str, tuple[int, int]] = {}
         """Number -> id, customer's id."""
+        self._product_ids: dict[tuple[str, str], int] = {}
+        """Kind and name -> id."""
         self._stored: dict[Key, _Stored] = {}
         self._entries: list[journal.Entry] = []
 
@@ -77,14 +80,19 @@ class Importer:
 
     async def _load_services(self) -> None:
         """All of them: an address must not be anybody else's either."""
-        columns = (Service.id, Service.kind, Service.product, Service.price, Service.starts_on, Contract.number)
+        columns = (Service.id, Product.kind, Product.name, Service.starts_on, Contract.number)
         services = await self._session.execute(
-            select(*columns).join_from(Service, Contract, Contract.id == Service.contract_id)
+            select(*columns)
+            .join_from(Service, Contract, Contract.id == Service.contract_id)
+            .join(Product, Product.id == Service.product_id)
         )
         by_id: dict[int, _Stored] = {}
-        for service_id, kind, product, price, starts_on, number in services:
-            stored = by_id[service_id] = _Stored(service_id, number, product, price)
+        for service_id, kind, product, starts_on, number in services:
+            stored = by_id[service_id] = _Stored(service_id, number, product)
             self._stored[number, kind, product, starts_on] = stored
+        prices = select(ServicePrice.service_id, ServicePrice.price).order_by(ServicePrice.valid_from_on)
+        for service_id, price in await self._session.execute(prices):
+            by_id[service_id].price = price
         addresses = await self._session.execute(select(ServiceAddress.service_id, ServiceAddress.network))
         for service_id, network in addresses:
             by_id[service_id].addresses.add(network)
@@ -160,29 +168,53 @@ class Importer:
                 self._note(number, change="changed", customer=owner)
 
     async def _write_services(self, new: list[ServiceRow], changed: list[ServiceRow]) -> None:
+        await self._write_products(new)
         for chunk in in_chunks(new):
             await self._session.execute(insert(Service), [self._values(row) for row in chunk])
-        columns = (Service.id, Service.kind, Service.product, Service.starts_on, Contract.number)
-        query = select(*columns).join_from(Service, Contract, Contract.id == Service.contract_id)
+        columns = (Service.id, Product.kind, Product.name, Service.starts_on, Contract.number)
+        query = (
+            select(*columns)
+            .join_from(Service, Contract, Contract.id == Service.contract_id)
+            .join(Product, Product.id == Service.product_id)
+        )
         contracts = sorted({row.contract_number for row in new})
         for numbers in in_chunks(contracts):
             for service_id, kind, product, starts_on, number in await self._session.execute(
                 query.where(Contract.number.in_(numbers))
             ):
                 key = (number, kind, product, starts_on)
-                self._stored.setdefault(key, _Stored(service_id, number, product, Money()))
-        prices = [{"of_id": self._stored[row.key].id, "to_price": row.price} for row in changed]
-        if prices:
-            table = Service.__table__
-            repricing = update(table).where(table.c.id == bindparam("of_id")).values(price=bindparam("to_price"))  # type: ignore[arg-type]
-            await self._session.execute(repricing, prices)
+                self._stored.setdefault(key, _Stored(service_id, number, product))
+        await self._write_prices([*new, *changed])
+
+    async def _write_prices(self, rows: list[ServiceRow]) -> None:
+        """A first price counts from the start of the service, another one from today, or from a later start."""
+        today = self._now.date()
+        prices = []
+        for row in rows:
+            stored = self._stored[row.key]
+            if stored.price != row.price:
+                from_on = row.starts_on if stored.price is None else max(row.starts_on, today)
+                prices.append({"service_id": stored.id, "valid_from_on": from_on, "price": row.price})
+        if not prices:
+            return
+        table = cast(Table, ServicePrice.__table__)
+        same_day = (table.c.service_id == bindparam("of_id")) & (table.c.valid_from_on == bindparam("of_day"))
+        days = [{"of_id": each["service_id"], "of_day": each["valid_from_on"]} for each in prices]
+        await self._session.execute(delete(table).where(same_day), days)
+        await self._session.execute(insert(table), prices)
+
+    async def _write_products(self, rows: list[ServiceRow]) -> None:
+        wanted = {(row.kind, row.product) for row in rows}
+        for kind, name, product_id in await self._session.execute(select(Product.kind, Product.name, Product.id)):
+            self._product_ids[kind, name] = product_id
+        for kind, name in sorted(wanted - self._product_ids.keys()):
+            added = await self._session.execute(insert(Product).values(kind=kind, name=name).returning(Product.id))
+            self._product_ids[kind, name] = added.scalar_one()
 
     def _values(self, row: ServiceRow) -> dict[str, Any]:
         return {
             "contract_id": self._contracts[row.contract_number][0],
-            "kind": row.kind,
-            "product": row.product,
-            "price": row.price,
+            "product_id": self._product_ids[row.kind, row.product],
             "starts_on": row.starts_on,
         }
 

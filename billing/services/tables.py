@@ -1,4 +1,4 @@
-"""Services of a contract and the addresses they use."""
+"""Products with their dated prices, the services of a contract, and the addresses that these use."""
 
 from datetime import date
 
@@ -9,22 +9,78 @@ from billing.money import Money
 from billing.store.schema import Amount, Base, RowId
 
 
+class Product(Base):
+    """What the ISP sells. Its price is dated (`ProductPrice`), its VAT rate comes from its category and the day."""
+
+    __tablename__ = "product"
+    __table_args__ = (
+        CheckConstraint("kind IN ('internet', 'insurance', 'voip', 'goods', 'other')", name="kind"),
+        UniqueConstraint("kind", "name"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    name: Mapped[str] = mapped_column(String(200))
+    vat_category: Mapped[str] = mapped_column(String(20), default="standard")
+    """standard, reduced, exempt …: what a rate is looked up by, for the day of supply."""
+    bills_suspended: Mapped[bool] = mapped_column(default=True)
+    """A period in which the line is suspended is invoiced all the same."""
+
+
+class ProductPrice(Base):
+    """The list price of a product, from that day until the next one."""
+
+    __tablename__ = "product_price"
+
+    product_id: Mapped[int] = mapped_column(ForeignKey("product.id"), primary_key=True)
+    valid_from_on: Mapped[date] = mapped_column(primary_key=True)
+    price: Mapped[Money] = mapped_column(Amount)
+    """With VAT; per month, of goods per piece."""
+
+
 class Service(Base):
-    """One thing a contract pays for."""
+    """One thing that a contract pays for, period by period."""
 
     __tablename__ = "service"
     __table_args__ = (
-        CheckConstraint("kind IN ('internet', 'insurance', 'voip', 'other')", name="kind"),
-        UniqueConstraint("contract_id", "kind", "product", "starts_on"),
+        CheckConstraint("period_months IN (1, 3, 12)", name="period_months"),
+        CheckConstraint("ends_on IS NULL OR ends_on >= starts_on", name="ends_on"),
+        UniqueConstraint("contract_id", "product_id", "starts_on"),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     contract_id: Mapped[int] = mapped_column(ForeignKey("contract.id"), index=True)
-    kind: Mapped[str] = mapped_column(String(20))
-    product: Mapped[str] = mapped_column(String(200))
-    price: Mapped[Money] = mapped_column(Amount)
-    """Per month, with VAT."""
+    product_id: Mapped[int] = mapped_column(ForeignKey("product.id"), index=True)
+    period_months: Mapped[int] = mapped_column(default=1)
     starts_on: Mapped[date]
+    ends_on: Mapped[date | None]
+    """The last day; none while it runs."""
+    billed_until_on: Mapped[date | None]
+    """The last day that is invoiced. Of an insurance, the day until which one is covered."""
+
+
+class ServicePrice(Base):
+    """A price agreed for one service, from that day until the next one; it wins over the product's."""
+
+    __tablename__ = "service_price"
+
+    service_id: Mapped[int] = mapped_column(ForeignKey("service.id"), primary_key=True)
+    valid_from_on: Mapped[date] = mapped_column(primary_key=True)
+    price: Mapped[Money] = mapped_column(Amount)
+    """With VAT, per month."""
+
+
+class ServicePause(Base):
+    """Days on which a service is not billed because the customer does not have it."""
+
+    __tablename__ = "service_pause"
+    __table_args__ = (CheckConstraint("until_on IS NULL OR until_on >= from_on", name="until_on"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    service_id: Mapped[int] = mapped_column(ForeignKey("service.id"), index=True)
+    from_on: Mapped[date]
+    until_on: Mapped[date | None]
+    """The last day of the pause; none until further notice."""
 
 
 class ServiceAddress(Base):

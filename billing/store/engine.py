@@ -88,12 +88,18 @@ class Store:
         await self._writing.dispose()
 
 
-def writing_engine(url: str, *, creates: bool = False) -> AsyncEngine:
-    """An engine whose transactions write; a SQLite file that is missing is made only when `creates`."""
+def writing_engine(url: str, *, is_upgrading: bool = False) -> AsyncEngine:
+    """An engine whose transactions write.
+
+    Only an upgrade makes a SQLite file that is missing, and only it has foreign keys off: SQLite changes a table
+    by making it anew, and dropping the old one must not count as deleting what others refer to.
+    """
     parsed = make_url(url)
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        return _sqlite_engine(parsed, "rwc" if creates else "rw", 1, _PRAGMAS)
+        if is_upgrading:
+            return _sqlite_engine(parsed, "rwc", 1, (*_PRAGMAS, ("foreign_keys", "OFF", 0)))
+        return _sqlite_engine(parsed, "rw", 1, _PRAGMAS)
     if backend == "postgresql":
         return create_async_engine(
             parsed.set(drivername="postgresql+asyncpg"),

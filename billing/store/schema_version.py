@@ -24,7 +24,7 @@ async def upgrade(url: str) -> None:
     Raises `DatabaseTooNew` when a newer Hradlo wrote it.
     """
     _make_file(url)
-    engine = writing_engine(url, creates=True)
+    engine = writing_engine(url, is_upgrading=True)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_upgrade)
@@ -72,6 +72,18 @@ def _upgrade(connection: Connection) -> None:
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    if connection.dialect.name == "sqlite":
+        _require_whole_references(connection)
+
+
+def _require_whole_references(connection: Connection) -> None:
+    """SQLite's foreign keys are off during an upgrade; what it checks afterwards must be whole."""
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        raise StoreError(
+            f"After the upgrade, row {broken[1]} of table {broken[0]} would refer to no row of {broken[2]}.",
+            "Nothing was changed. Keep the older Hradlo running and report this.",
+        )
 
 
 def _refuse_newer(found: str) -> None:

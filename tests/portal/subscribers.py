@@ -10,14 +10,14 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from billing.customers.tables import Contract, Customer
 from billing.dunning.facts import Stage
 from billing.dunning.tables import Acknowledgement, Line, Notice, Showing, Standing
 from billing.invoicing.tables import Invoice
 from billing.money import Money
-from billing.services.tables import Service, ServiceAddress
+from billing.services.tables import Product, Service, ServiceAddress
 from billing.store import journal
 from billing.store.engine import Store
 from config.clock import TestClock
@@ -79,9 +79,13 @@ async def add_subscriber(
         contract = Contract(number=number, customer_id=customer.id)
         session.add(contract)
         await session.flush()
-        service = Service(
-            contract_id=contract.id, kind="internet", product="Net", price=Money(59900), starts_on=date(2024, 1, 1)
+        product = (
+            await session.scalar(select(Product.id))
+            or (
+                await session.execute(insert(Product).values(kind="internet", name="Net").returning(Product.id))
+            ).scalar_one()
         )
+        service = Service(contract_id=contract.id, product_id=product, starts_on=date(2024, 1, 1))
         session.add(service)
         await session.flush()
         session.add_all(ServiceAddress(service_id=service.id, network=network) for network in networks)

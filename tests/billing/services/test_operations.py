@@ -11,7 +11,7 @@ from billing.customers.tables import Contract, Customer
 from billing.importing import Report
 from billing.services.operations import contract_of, import_services, networks
 from billing.services.rules import read_services
-from billing.services.tables import Service
+from billing.services.tables import ServicePrice
 from billing.store.engine import Store
 from billing.store.tables import JournalEntry
 from config.errors import InputRejected
@@ -80,13 +80,15 @@ async def test_a_corrected_address_replaces_the_old_one(town: Store) -> None:
     assert await addresses(town) == {"10.0.0.2": "10"}
 
 
-async def test_a_new_price_is_kept(town: Store) -> None:
+async def test_a_new_price_counts_from_today_and_the_old_one_is_kept(town: Store) -> None:
     await bring(town, service(10, "10.0.0.1"))
     await bring(town, service(10, "10.0.0.1", price="600"))
     async with town.reading() as session:
-        prices = (await session.execute(select(Service.price))).scalars().all()
+        prices = (
+            (await session.execute(select(ServicePrice.price).order_by(ServicePrice.valid_from_on))).scalars().all()
+        )
 
-    assert [str(price) for price in prices] == ["600.00"]
+    assert [str(price) for price in prices] == ["500.00", "600.00"]
 
 
 async def test_two_contracts_can_swap_addresses(town: Store) -> None:
