@@ -130,6 +130,46 @@ class CaptiveApi(Section):
     key: Path | None = Field(None, description="PEM private key.", examples=["/etc/hradlo/captive.key"])
 
 
+class Portal(Section):
+    """The customer portal, at `isp.portal_url`. Off without `listen`."""
+
+    listen: tuple[Endpoint, ...] = Field(
+        (), description="Sockets, for example 127.0.0.1:8090 behind a proxy, or 0.0.0.0:443 with a certificate."
+    )
+    certificate: Path | None = Field(
+        None,
+        description="PEM chain for TLS by Hradlo itself; none behind a proxy.",
+        examples=["/etc/hradlo/portal.pem"],
+    )
+    key: Path | None = Field(None, description="PEM private key.", examples=["/etc/hradlo/portal.key"])
+    trusted_proxies: tuple[Address, ...] = Field(
+        (), description="Addresses of your reverse proxy: the only ones whose X-Forwarded-For is believed."
+    )
+    session_idle_minutes: int = Field(60, ge=5, le=1440, description="A log-in ends after so long without a click.")
+    session_days: int = Field(7, ge=1, le=90, description="… and after so many days in any case.")
+    link_minutes: int = Field(60, ge=5, le=1440, description="Links in mails (new address, new password) work so long.")
+    logo: Path | None = Field(
+        None, description="SVG or PNG of at most 200 kB, shown in the header.", examples=["/etc/hradlo/logo.svg"]
+    )
+    colour: str = Field("#0b4f8a", pattern="^#[0-9a-fA-F]{6}$", description="Of buttons and links.")
+    extension_days: int = Field(
+        0, ge=0, le=31, description="A customer may put the suspension off by so many days, as a promise; 0 = never."
+    )
+    extensions_per_year: int = Field(2, ge=1, le=12, description="… so often within 365 days.")
+    extension_debt_max: Decimal = Field(
+        Decimal("5000.00"), ge=0, max_digits=12, decimal_places=2, description="… with no more overdue than this."
+    )
+
+
+class Usage(Section):
+    """Transferred data of each service, from the router's counters."""
+
+    collect_seconds: int = Field(300, ge=0, le=3600, description="How often counters are read; 0 = never.")
+    keep_hours_days: int = Field(62, ge=1, le=3660, description="Hourly figures are kept so many days …")
+    keep_days_days: int = Field(800, ge=1, le=3660, description="… daily ones so many …")
+    keep_months_days: int = Field(3660, ge=31, le=36600, description="… and monthly ones so many.")
+
+
 class Enforcement(Section):
     """What is done on the network, and where."""
 
@@ -188,6 +228,8 @@ class Settings(Section):
     dunning: Dunning = Dunning()  # type: ignore[call-arg]
     notice: Notice = Notice()  # type: ignore[call-arg]
     captive_api: CaptiveApi = CaptiveApi()  # type: ignore[call-arg]
+    portal: Portal = Portal()  # type: ignore[call-arg]
+    usage: Usage = Usage()  # type: ignore[call-arg]
     enforcement: Enforcement = Enforcement()  # type: ignore[call-arg]
     mail: Mail = Mail()  # type: ignore[call-arg]
     payments: Payments = Payments()  # type: ignore[call-arg]

@@ -1,4 +1,7 @@
-"""Customers and their contracts. A contract's number is its variable symbol."""
+"""Customers and their contracts, and how customers come into the portal.
+
+A contract's number is its variable symbol.
+"""
 
 from datetime import datetime
 
@@ -21,6 +24,10 @@ class Customer(Base):
     street: Mapped[str] = mapped_column(String(200), default="")
     city: Mapped[str] = mapped_column(String(100), default="")
     postal_code: Mapped[str] = mapped_column(String(20), default="")
+    mailing_street: Mapped[str] = mapped_column(String(200), default="", server_default=text("''"))
+    """Where letters go, when that is not where the customer lives; all three empty otherwise."""
+    mailing_city: Mapped[str] = mapped_column(String(100), default="", server_default=text("''"))
+    mailing_postal_code: Mapped[str] = mapped_column(String(20), default="", server_default=text("''"))
     language: Mapped[str] = mapped_column(String(2), default="cs")
     company_id: Mapped[str] = mapped_column(String(20), default="", server_default=text("''"))
     """The register's number of a firm (IČO)."""
@@ -46,3 +53,54 @@ class Contract(Base):
     """Never reminded, noticed or suspended."""
     shield_why: Mapped[str] = mapped_column(Text, default="")
     """The reason given with the hold or the exemption."""
+
+
+class LoginSession(Base):
+    """A browser that is logged in. Its token is known to that browser alone; here is its hash."""
+
+    __tablename__ = "login_session"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customer.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    seen_at: Mapped[datetime] = mapped_column(Instant)
+    """The last request, to the minute."""
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)
+    source_address: Mapped[str] = mapped_column(String(45))
+    user_agent: Mapped[str] = mapped_column(String(300), default="")
+
+
+class OneTimeLink(Base):
+    """A link that was mailed: whoever follows it reads the mail of that address."""
+
+    __tablename__ = "one_time_link"
+    __table_args__ = (CheckConstraint("kind IN ('email', 'password')", name="kind"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    """`email` confirms a new address, `password` lets a new one be chosen."""
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customer.id"), index=True)
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    email: Mapped[str] = mapped_column(String(320))
+    """Where it was sent."""
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+    used_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class ChangeRequest(Base):
+    """A change of what identifies the contract (name, address), asked for on the portal; a person decides."""
+
+    __tablename__ = "change_request"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customer.id"), index=True)
+    wanted: Mapped[str] = mapped_column(Text)
+    """JSON: columns of the customer and the values wanted."""
+    note: Mapped[str] = mapped_column(Text, default="")
+    asked_at: Mapped[datetime] = mapped_column(Instant)
+    decided_at: Mapped[datetime | None] = mapped_column(Instant)
+    decided_by: Mapped[str] = mapped_column(String(100), default="")
+    is_accepted: Mapped[bool] = mapped_column(default=False)
+    why: Mapped[str] = mapped_column(Text, default="")

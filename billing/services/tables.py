@@ -1,12 +1,12 @@
-"""Products with their dated prices, the services of a contract, and the addresses that these use."""
+"""Products with their dated prices, the services of a contract, their addresses, and what was transferred."""
 
-from datetime import date
+from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.money import Money
-from billing.store.schema import Amount, Base, RowId
+from billing.store.schema import Amount, Base, Instant, RowId
 
 
 class Product(Base):
@@ -92,3 +92,32 @@ class ServiceAddress(Base):
     service_id: Mapped[int] = mapped_column(ForeignKey("service.id"), index=True)
     network: Mapped[str] = mapped_column(String(43), unique=True)
     """Canonical text: `10.1.2.3`, `10.1.2.8/29`, `2001:db8:0:100::/56`."""
+
+
+class UsageCounter(Base):
+    """What a router's counters of a network said last; the next reading is counted from here.
+
+    `generation` says which counters those were (a boot, a table): under another one they began from zero.
+    """
+
+    __tablename__ = "usage_counter"
+
+    network: Mapped[str] = mapped_column(String(43), primary_key=True)
+    generation: Mapped[str] = mapped_column(String(80))
+    down_bytes: Mapped[int] = mapped_column(BigInteger)
+    up_bytes: Mapped[int] = mapped_column(BigInteger)
+    read_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class Usage(Base):
+    """Data transferred by a service within one hour, day or month of the ISP's time zone."""
+
+    __tablename__ = "usage"
+    __table_args__ = (CheckConstraint("span IN ('hour', 'day', 'month')", name="span"),)
+
+    service_id: Mapped[int] = mapped_column(ForeignKey("service.id"), primary_key=True)
+    span: Mapped[str] = mapped_column(String(5), primary_key=True)
+    starts_at: Mapped[datetime] = mapped_column(Instant, primary_key=True)
+    down_bytes: Mapped[int] = mapped_column(BigInteger)
+    """To the subscriber."""
+    up_bytes: Mapped[int] = mapped_column(BigInteger)
