@@ -15,10 +15,12 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from billing.money import ZERO, Money
 from config.clock import SystemClock, monotonic_seconds
 from daemon.demo.bank import Movement, gpc_statement
+from daemon.demo.browser import form_of
 from daemon.lab import topology as net
 from daemon.lab.internet import make_certificate
 from daemon.lab.topology import LabError, Topology
@@ -27,6 +29,7 @@ DUE_ON = date(2026, 3, 2)
 """A Monday. Notice from Monday 16 March, suspension from Thursday 26 March."""
 CONTRACT, NEIGHBOUR = "1001", "1002"
 INVOICE = "26000001"
+INVOICE_COLUMNS = "number,contract_number,issued_on,due_on,total,open"
 DEBT = Money(599_00)
 PATIENCE_SECONDS = 20.0
 LOOK_SECONDS = 0.05
@@ -99,7 +102,7 @@ class LabIsp:
 
     def hradlo(self, *arguments: str, is_checked: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs a command of the program on the gateway; raises `LabError` when it fails."""
-        done = self.topology.gateway.run(*self._command(*arguments), is_checked=False)
+        done = self.topology.gateway.run(*self.command(*arguments), is_checked=False)
         if is_checked and done.returncode:
             raise LabError(f"hradlo {' '.join(arguments)} ended with {done.returncode}: {done.stdout}{done.stderr}")
         return done
@@ -109,7 +112,7 @@ class LabIsp:
         log = (self.folder / "daemon.log").open("ab")
         with log:
             environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-            self.daemon = self.topology.gateway.start(*self._command("run"), stdout=log, stderr=log, env=environment)
+            self.daemon = self.topology.gateway.start(*self.command("run"), stdout=log, stderr=log, env=environment)
         self.wait_for("the daemon", lambda: self._listens(8080))
 
     def kill(self) -> None:
@@ -122,7 +125,8 @@ class LabIsp:
         sockets = self.topology.gateway.run("ss", "-Hltn", f"sport = :{port}").stdout
         return bool(sockets.strip())
 
-    def _command(self, *arguments: str) -> list[str]:
+    def command(self, *arguments: str) -> list[str]:
+        """The command line of the program with this lab's settings and clock, to be run on the gateway."""
         program = str(Path(sys.executable).parent / "hradlo")
         clock = str(self.folder / "clock-offset")
         return [program, "--config", str(self.folder / "hradlo.toml"), "--clock-offset-file", clock, *arguments]
@@ -135,6 +139,9 @@ class LabIsp:
         path = self.folder / "clock-offset"
         path.with_suffix(".new").write_text(f"{offset_seconds}", encoding="ascii")
         path.with_suffix(".new").replace(path)
+
+    def _clock_offset(self) -> timedelta:
+        return timedelta(seconds=float((self.folder / "clock-offset").read_text(encoding="ascii")))
 
     def move_clock_to_day(self, days_after_due: int, hour_utc: int = 11) -> None:
         day = DUE_ON + timedelta(days=days_after_due)
@@ -149,6 +156,29 @@ class LabIsp:
         path = self.folder / f"statement-{self._statements}.gpc"
         path.write_bytes(data)
         return path
+
+    def add_overdue_invoice(self) -> Path:
+        """A file with one more invoice, due 14 days before the lab's day; returned, not imported yet."""
+        today = (SystemClock().now() + self._clock_offset()).date()
+        due_on = today - timedelta(days=14)
+        path = self.folder / "one-more.csv"
+        row = f"26000002,{CONTRACT},{due_on - timedelta(days=14)},{due_on},{DEBT},{DEBT}"
+        path.write_text(f"{INVOICE_COLUMNS}\n{row}\n", encoding="utf-8")
+        return path
+
+    def acknowledge(self, url: str) -> None:
+        """Opens a plain page as the subscriber, and presses the button of the notice that it leads to."""
+        curl = ("curl", "-s", "--max-time", "5")
+        page = self.topology.subscriber.run(*curl, "-L", "-w", "\n%{url_effective}", url).stdout
+        html, _, shown_at = page.rpartition("\n")
+        form = form_of(html)
+        if form is None:
+            raise LabError(f"{url} led to {shown_at}, which has no button to press.")
+        target = urljoin(shown_at, form.action)
+        parts = urlsplit(target)
+        self.topology.subscriber.run(
+            *curl, "-H", f"Origin: {parts.scheme}://{parts.netloc}", "--data", urlencode(form.fields), target
+        )
 
     def contract(self, number: str = CONTRACT) -> dict[str, Any]:
         """What `hradlo show` says of a contract."""
@@ -207,7 +237,7 @@ class LabIsp:
         )
         self._import(
             "invoices",
-            "number,contract_number,issued_on,due_on,total,open",
+            INVOICE_COLUMNS,
             f"{INVOICE},{CONTRACT},2026-02-16,{DUE_ON},{DEBT},{DEBT}",
         )
 

@@ -1,6 +1,13 @@
-"""`hradlo lab`: the story on real packets, told on the terminal; `--keep` leaves it open to try by hand."""
+"""`hradlo lab`: the story on real packets, told on the terminal; `--keep` leaves it open to try by hand.
 
+Each step says what was done, and shows what the subscriber's own `curl` saw of it.
+"""
+
+import shlex
 from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich.markup import escape
 
 from daemon.lab import topology as net
 from daemon.lab.isp import CONTRACT, LabIsp
@@ -8,50 +15,119 @@ from daemon.terminal import console
 
 URL = f"http://{net.SERVER_V4}/"
 SECURE_URL = f"https://{net.SERVER_V4}/"
+BANK_URL = f"https://{net.GARDEN_V4}/"
+THE_INTERNET = "the page itself"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a step expected, and what there was."""
+
+    words: str
+    is_right: bool
 
 
 def run(*, keep: bool) -> int:
-    """Plays the story and returns 0 only if every step happened; raises `LabError` when it can't be built."""
+    """Plays the story and returns 0 only if every step happened; raises `LabError` when it can't be built.
+
+    The namespaces and everything in them are removed at the end, after an error, and after Ctrl-C.
+    """
     with LabIsp() as lab:
         lab.start()
-        failures = sum(not _step(words, happened(lab)) for words, happened in STEPS)
+        console().print(
+            "A subscriber, a gateway and an internet, each in a network namespace of its own; on the gateway runs "
+            "`hradlo run` with nftables.\n",
+            highlight=False,
+        )
+        failures = sum(not _tell(words, happens(lab)) for words, happens in STEPS)
         if keep:
-            _explain(lab)
+            _stay(lab)
     return 1 if failures else 0
 
 
-def _curl(lab: LabIsp, url: str) -> str:
-    return lab.topology.subscriber.run("curl", "-sikm", "3", url, is_checked=False).stdout
+def _tell(words: str, seen: Seen) -> bool:
+    mark = "[green]✓[/green]" if seen.is_right else "[red]✗[/red]"
+    console().print(f"{mark} {escape(words)}\n    [dim]{escape(seen.words)}[/dim]", highlight=False)
+    return seen.is_right
 
 
-def _in_notice(lab: LabIsp) -> bool:
+def _ask(lab: LabIsp, url: str, *, sees: str) -> Seen:
+    """What the subscriber's curl gets for a URL, in words, and whether it begins with what it should."""
+    done = lab.topology.subscriber.run("curl", "-sikm", "5", url, is_checked=False)
+    answer = _answer_words(done.stdout, done.returncode)
+    return Seen(f"curl {url}  →  {answer}", answer.startswith(sees))
+
+
+def _answer_words(head_and_body: str, curl_code: int) -> str:
+    # 7: nobody could be reached, 35 and 56: reset while shaking hands or reading
+    if curl_code:
+        return "refused at once" if curl_code in (7, 35, 56) else f"no answer (curl {curl_code})"
+    lines = head_and_body.splitlines()
+    location = next((line.split(None, 1)[1] for line in lines if line.lower().startswith("location:")), "")
+    if location:
+        return f"302 to {location.partition('?')[0]}"
+    return THE_INTERNET if "The internet" in head_and_body else lines[0].partition(" ")[2]
+
+
+def _in_notice(lab: LabIsp) -> Seen:
     lab.move_clock_to_day(14)
     lab.wait_for_line("notice")
-    return "302" in _curl(lab, URL).partition("\n")[0]
+    return _ask(lab, URL, sees="302 to http://")
 
 
-def _paid(lab: LabIsp) -> bool:
+def _acknowledged(lab: LabIsp) -> Seen:
+    lab.acknowledge(URL)
+    lab.wait_for_line("open")
+    seen = _ask(lab, URL, sees=THE_INTERNET)
+    return Seen(f"{seen.words}; suspension at {lab.contract()['suspend_at']}", seen.is_right)
+
+
+def _suspended(lab: LabIsp) -> Seen:
+    lab.move_clock_to_day(24, hour_utc=12)
+    lab.wait_for_line("suspended")
+    return _ask(lab, SECURE_URL, sees="refused at once")
+
+
+def _paid(lab: LabIsp) -> Seen:
     lab.hradlo("payments", "import", str(lab.pay()))
     lab.wait_for_line("open")
-    return "The internet" in _curl(lab, URL)
+    return _ask(lab, SECURE_URL, sees=THE_INTERNET)
 
 
-STEPS: tuple[tuple[str, Callable[[LabIsp], bool]], ...] = (
-    ("Before the notice a plain page loads", lambda lab: "The internet" in _curl(lab, URL)),
+def _verified(lab: LabIsp) -> Seen:
+    said = lab.hradlo("audit", "verify").stdout
+    return Seen(" ".join(said.split()), "no problems" in said)
+
+
+STEPS: tuple[tuple[str, Callable[[LabIsp], Seen]], ...] = (
+    ("Before the notice a plain page loads", lambda lab: _ask(lab, URL, sees=THE_INTERNET)),
     ("14 days after the due date it leads to the notice", _in_notice),
-    ("An encrypted page works as ever", lambda lab: "The internet" in _curl(lab, SECURE_URL)),
+    ("An encrypted page works as ever", lambda lab: _ask(lab, SECURE_URL, sees=THE_INTERNET)),
+    ("“I have read this” opens the line, and the ten days begin", _acknowledged),
+    ("Ten days later, unpaid, the line is suspended: an encrypted page is refused", _suspended),
+    ("A plain page says why", lambda lab: _ask(lab, URL, sees="302 to http://")),
+    ("The bank can be reached, so that one can pay", lambda lab: _ask(lab, BANK_URL, sees=THE_INTERNET)),
     ("A payment from a bank file opens the line again", _paid),
-    ("Ledger and journal verify", lambda lab: "no problems" in lab.hradlo("audit", "verify").stdout),
+    ("Ledger and journal verify", _verified),
 )
 
 
-def _step(words: str, happened: bool) -> bool:
-    console().print(f"{'✓' if happened else '✗'} {words}")
-    return happened
-
-
-def _explain(lab: LabIsp) -> None:
-    inside = f"ip netns exec {lab.topology.subscriber.name}"
-    command = f"ip netns exec {lab.topology.gateway.name} {' '.join(lab._command('show', CONTRACT))}"
-    console().print(f"\nBe the subscriber:  {inside} curl -i {URL}\nBe the admin:       {command}", highlight=False)
-    input("Enter removes the lab. ")
+def _stay(lab: LabIsp) -> None:
+    """Waits for Enter or Ctrl-C, with the commands to go on by hand."""
+    subscriber, gateway = lab.topology.subscriber, lab.topology.gateway
+    again = lab.add_overdue_invoice()
+    commands = (
+        ("Be the subscriber", subscriber.command("curl", "-i", URL)),
+        ("Owe again (due 14 days ago)", gateway.command(*lab.command("import", "invoices", str(again)))),
+        ("See the contract", gateway.command(*lab.command("show", CONTRACT))),
+        ("See what would change", gateway.command(*lab.command("plan"))),
+        ("See the rules", gateway.command("nft", "list", "table", "inet", "hradlo")),
+        ("Pay", gateway.command(*lab.command("payments", "import", str(lab.pay(specific_symbol=""))))),
+    )
+    console().print("\nIt stays as it is until you press Enter. In another terminal:", highlight=False)
+    for what, command in commands:
+        console().print(f"\n  {what}\n    {shlex.join(command)}", highlight=False, markup=False, soft_wrap=True)
+    try:
+        input("\nEnter removes the lab. ")
+    except (EOFError, KeyboardInterrupt):
+        console().print()
