@@ -12,6 +12,9 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -31,6 +34,7 @@ CONTRACT, NEIGHBOUR = "1001", "1002"
 INVOICE = "26000001"
 INVOICE_COLUMNS = "number,contract_number,issued_on,due_on,total,open"
 DEBT = Money(599_00)
+SMTP_PORT = 2525
 PATIENCE_SECONDS = 20.0
 LOOK_SECONDS = 0.05
 
@@ -60,6 +64,8 @@ resolvers = ["{resolver_v4}", "{resolver_v6}"]
 garden = ["{garden_v4}", "{garden_v6}"]
 reconcile_seconds = 1
 [mail]
+host = "{smtp_host}"
+port = {smtp_port}
 sender = "Lab ISP <billing@isp.example>"
 [payments]
 watch_folder = "{folder}/statements"
@@ -72,8 +78,10 @@ runtime_directory = "{folder}/run"
 class LabIsp:
     """A context manager: builds the lab with one overdue subscriber and a neighbour, and removes it all."""
 
-    def __init__(self, version: int = 4) -> None:
+    def __init__(self, version: int = 4, *, has_mail_server: bool = False) -> None:
+        """`has_mail_server`: mails are really sent, to aiosmtpd (a test dependency); without, they wait."""
         self.version = version
+        self._has_mail_server = has_mail_server
         self.topology = Topology()
         self.daemon: subprocess.Popen[bytes] | None = None
         self._closing = ExitStack()
@@ -90,6 +98,8 @@ class LabIsp:
             self.hradlo("init")
             self._import_people()
             self._start_internet()
+            if self._has_mail_server:
+                self._start_mail_server()
             self._closing = building.pop_all()
         return self
 
@@ -113,7 +123,7 @@ class LabIsp:
         with log:
             environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
             self.daemon = self.topology.gateway.start(*self.command("run"), stdout=log, stderr=log, env=environment)
-        self.wait_for("the daemon", lambda: self._listens(8080))
+        self.wait_for("the daemon", lambda: self.listens(8080))
 
     def kill(self) -> None:
         """``kill -9``, as a crash would."""
@@ -121,7 +131,8 @@ class LabIsp:
         self.daemon.kill()
         self.daemon.wait()
 
-    def _listens(self, port: int) -> bool:
+    def listens(self, port: int) -> bool:
+        """Whether somebody listens on this TCP port of the gateway."""
         sockets = self.topology.gateway.run("ss", "-Hltn", f"sport = :{port}").stdout
         return bool(sockets.strip())
 
@@ -166,8 +177,11 @@ class LabIsp:
         path.write_text(f"{INVOICE_COLUMNS}\n{row}\n", encoding="utf-8")
         return path
 
-    def acknowledge(self, url: str) -> None:
-        """Opens a plain page as the subscriber, and presses the button of the notice that it leads to."""
+    def acknowledge(self, url: str, *, is_answered: bool = True) -> None:
+        """Opens a plain page as the subscriber, and presses the button of the notice that it leads to.
+
+        `is_answered=False`: the gateway is expected to die over it.
+        """
         curl = ("curl", "-s", "--max-time", "5")
         page = self.topology.subscriber.run(*curl, "-L", "-w", "\n%{url_effective}", url).stdout
         html, _, shown_at = page.rpartition("\n")
@@ -177,8 +191,19 @@ class LabIsp:
         target = urljoin(shown_at, form.action)
         parts = urlsplit(target)
         self.topology.subscriber.run(
-            *curl, "-H", f"Origin: {parts.scheme}://{parts.netloc}", "--data", urlencode(form.fields), target
+            *curl,
+            "-H",
+            f"Origin: {parts.scheme}://{parts.netloc}",
+            "--data",
+            urlencode(form.fields),
+            target,
+            is_checked=is_answered,
         )
+
+    def mails(self) -> list[EmailMessage]:
+        """The mails that arrived, in any order."""
+        found = (path.read_bytes() for path in sorted((self.folder / "mail" / "new").glob("*")))
+        return [message_from_bytes(data, policy=default) for data in found]
 
     def contract(self, number: str = CONTRACT) -> dict[str, Any]:
         """What `hradlo show` says of a contract."""
@@ -218,6 +243,8 @@ class LabIsp:
                 garden_v6=net.GARDEN_V6,
                 certificate=certificate,
                 key=key,
+                smtp_host="127.0.0.1" if self._has_mail_server else "",
+                smtp_port=SMTP_PORT,
             ),
             encoding="utf-8",
         )
@@ -245,6 +272,13 @@ class LabIsp:
         path = self.folder / f"{what}.csv"
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         self.hradlo("import", what, str(path))
+
+    def _start_mail_server(self) -> None:
+        """A real SMTP server on the gateway's loopback; it keeps a maildir."""
+        keeper = ("-c", "aiosmtpd.handlers.Mailbox", str(self.folder / "mail"))
+        address = f"127.0.0.1:{SMTP_PORT}"
+        self.topology.gateway.start(sys.executable, "-m", "aiosmtpd", "-n", "-l", address, *keeper)
+        self.wait_for("the mail server", lambda: self.listens(SMTP_PORT))
 
     def _start_internet(self) -> None:
         self.topology.internet.start(sys.executable, "-m", "daemon.lab.internet", str(self.folder))
