@@ -182,7 +182,7 @@ class Enforcement(Section):
     garden: tuple[str, ...] = Field(
         (), description="Names and addresses that a suspended line reaches: banks, your portal."
     )
-    garden_refresh_seconds: int = Field(300, ge=30, description="How often the names are resolved again.")
+    garden_refresh_seconds: int = Field(300, ge=2, description="How often the names are resolved again.")
     reconcile_seconds: int = Field(60, ge=1, le=3600, description="A full look at everything, at least so often.")
 
 

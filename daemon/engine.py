@@ -43,7 +43,7 @@ class Engine:
         self._driver = driver
         self._clock = clock
         self._garden = Garden(settings.enforcement.garden)
-        self._reconciler = Reconciler(settings, store, driver, clock, self._garden.addresses)
+        self._reconciler = Reconciler(settings, store, driver, clock, self._garden.wanted)
         self._woken = asyncio.Event()
         self._must_observe = True
         self._last_round_seconds = monotonic_seconds()

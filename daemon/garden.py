@@ -1,7 +1,8 @@
 """The walled garden by name: banks and the portal, resolved in the background.
 
-A name that can't be resolved keeps the addresses it had, so that paying works while DNS is down; one that was
-never resolved is reported.
+A name that can't be resolved keeps the addresses it had, so that paying works while DNS is down. While one was
+never resolved (the program has just started, and DNS is down), nothing that stands in the garden is taken away:
+an earlier run knew why it is there.
 """
 
 import asyncio
@@ -23,21 +24,25 @@ class Garden:
 
     def __init__(self, entries: Sequence[str]) -> None:
         self._fixed = frozenset(address for entry in entries if (address := _literal(entry)))
-        self._names = [entry for entry in entries if not _literal(entry)]
+        self._names = sorted({entry for entry in entries if not _literal(entry)})
         self._known: dict[str, frozenset[Address]] = {}
 
-    def addresses(self) -> frozenset[Address]:
+    def wanted(self, seen: frozenset[Address]) -> frozenset[Address]:
+        """What the garden should be, where the network has `seen` now."""
+        return self._addresses() if len(self._known) == len(self._names) else self._addresses() | seen
+
+    def _addresses(self) -> frozenset[Address]:
         return self._fixed.union(chain.from_iterable(self._known.values()))
 
     async def refresh(self) -> bool:
-        """Resolves every name again; True when the addresses changed."""
-        before = self.addresses()
+        """Resolves every name again; True when something changed."""
+        before = dict(self._known)
         found = await asyncio.gather(*(_resolve(name) for name in self._names))
         self._known |= {name: addresses for name, addresses in zip(self._names, found, strict=True) if addresses}
         unknown = [name for name in self._names if name not in self._known]
         if unknown:
             log.warning("garden names unknown", names=unknown)
-        return self.addresses() != before
+        return self._known != before
 
 
 def _literal(entry: str) -> Address | None:

@@ -112,7 +112,7 @@ class Reconciler:
         store: Store,
         driver: Driver,
         clock: Clock,
-        garden: Callable[[], frozenset[Address]] = frozenset,
+        garden: Callable[[frozenset[Address]], frozenset[Address]] = lambda seen: frozenset(),
     ) -> None:
         self._settings = settings
         self._policy = Policy.from_settings(settings)
@@ -162,7 +162,8 @@ class Reconciler:
     async def preview(self) -> Preview:
         """What a round would decide and do; reads only."""
         await self._look(self._clock.now())
-        made = plan(self._desired(self._memory.decisions), await self._driver.observe())
+        seen = await self._driver.observe()
+        made = plan(self._desired(self._memory.decisions, seen), seen)
         try:
             return self._explained_plan(made)
         finally:
@@ -238,13 +239,13 @@ class Reconciler:
 
     # ── enforcing ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _desired(self, decisions: dict[int, Decision]) -> Desired:
+    def _desired(self, decisions: dict[int, Decision], seen: Observed) -> Desired:
         standing = {contract_id: decision.stage.line for contract_id, decision in decisions.items()}
-        return Desired(desired_lines(standing, self._memory.networks), self._garden())
+        return Desired(desired_lines(standing, self._memory.networks), self._garden(seen.garden))
 
     async def _enforce_all(self) -> Plan:
-        self._memory.observed = await self._driver.observe()
-        made = plan(self._desired(self._memory.decisions), self._memory.observed)
+        seen = self._memory.observed = await self._driver.observe()
+        made = plan(self._desired(self._memory.decisions, seen), seen)
         return await self._apply(made)
 
     async def _enforce_some(self, looked: _Looked) -> Plan:
@@ -253,7 +254,7 @@ class Reconciler:
         assert seen is not None
         mine = {i: self._memory.decisions[i] for i in looked.contract_ids}
         part = Observed({a: seen.lines[a] for a in looked.addresses if a in seen.lines}, seen.garden, seen.is_installed)
-        return await self._apply(plan(Desired(self._desired(mine).lines, seen.garden), part))
+        return await self._apply(plan(Desired(self._desired(mine, seen).lines, seen.garden), part))
 
     async def _apply(self, made: Plan) -> Plan:
         if made.is_empty:

@@ -55,7 +55,7 @@ async def _reconciling(context: Context, store: Store) -> AsyncIterator[Reconcil
     await garden.refresh()
     driver = await open_driver(context.settings)
     try:
-        yield Reconciler(context.settings, store, driver, context.clock, garden.addresses)
+        yield Reconciler(context.settings, store, driver, context.clock, garden.wanted)
     finally:
         await driver.close()
 

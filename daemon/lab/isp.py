@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes
@@ -61,7 +61,8 @@ key = "{key}"
 driver = "nftables"
 subscriber_interfaces = ["lan"]
 resolvers = ["{resolver_v4}", "{resolver_v6}"]
-garden = ["{garden_v4}", "{garden_v6}"]
+garden = [{garden}]
+garden_refresh_seconds = 2
 reconcile_seconds = 1
 [mail]
 host = "{smtp_host}"
@@ -78,8 +79,15 @@ runtime_directory = "{folder}/run"
 class LabIsp:
     """A context manager: builds the lab with one overdue subscriber and a neighbour, and removes it all."""
 
-    def __init__(self, version: int = 4, *, has_mail_server: bool = False) -> None:
+    def __init__(
+        self,
+        version: int = 4,
+        *,
+        has_mail_server: bool = False,
+        garden: Sequence[str] = (net.GARDEN_V4, net.GARDEN_V6),
+    ) -> None:
         """`has_mail_server`: mails are really sent, to aiosmtpd (a test dependency); without, they wait."""
+        self._garden = garden
         self.version = version
         self._has_mail_server = has_mail_server
         self.topology = Topology()
@@ -239,8 +247,7 @@ class LabIsp:
                 notice_host=net.GATEWAY_LAN_V4 if self.version == 4 else f"[{net.GATEWAY_LAN_V6}]",
                 resolver_v4=net.RESOLVER_V4,
                 resolver_v6=net.RESOLVER_V6,
-                garden_v4=net.GARDEN_V4,
-                garden_v6=net.GARDEN_V6,
+                garden=", ".join(f'"{entry}"' for entry in self._garden),
                 certificate=certificate,
                 key=key,
                 smtp_host="127.0.0.1" if self._has_mail_server else "",
