@@ -24,6 +24,7 @@ from billing.payments.banks.account import ABO_DIGITS, from_internal, is_valid, 
 from billing.payments.banks.columns import Record, Unreadable, decode, records
 from billing.payments.banks.statement import (
     PROBLEMS_SHOWN_MAX,
+    Reverses,
     Statement,
     StatementLine,
     check,
@@ -39,9 +40,10 @@ MESSAGE_FIRST, MESSAGE_LAST = 129, 268
 """The four times 35 characters of message in the extended ABO."""
 FURTHER_KINDS = ("076", "078", "079")
 
-_OLDER_PAPER = {"1": (-1, False), "2": (1, False), "3": (1, True), "4": (1, True), "5": (-1, True)}
-_PAPER_OF_2025 = {**_OLDER_PAPER, "4": (-1, True)}
-"""Posting code -> the sign of its amount, and whether it is a storno."""
+_Paper = dict[str, tuple[int, Reverses]]
+_OLDER_PAPER: _Paper = {"1": (-1, ""), "2": (1, ""), "3": (1, "debit"), "4": (1, "debit"), "5": (-1, "credit")}
+_PAPER_OF_2025: _Paper = {**_OLDER_PAPER, "4": (-1, "credit")}
+"""Posting code -> the sign of its amount, and what it takes back."""
 _CURRENCIES = {"0203": "CZK", "0978": "EUR", "0840": "USD", "0826": "GBP", "0756": "CHF", "0985": "PLN", "0348": "HUF"}
 """ISO numbers in columns 119-122, as Fio writes them; at others a kind of data stands there, such as 1101."""
 
@@ -70,9 +72,9 @@ class _Item:
     line: StatementLine
     currency: str
 
-    def by(self, paper: dict[str, tuple[int, bool]]) -> StatementLine:
-        sign, is_storno = paper[self.code]
-        return replace(self.line, amount=Money(sign * self.line.amount.minor), is_storno=is_storno)
+    def by(self, paper: _Paper) -> StatementLine:
+        sign, reverses = paper[self.code]
+        return replace(self.line, amount=Money(sign * self.line.amount.minor), reverses=reverses)
 
 
 def parse(data: bytes) -> list[Statement]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
+from typing import Literal
 
 from billing.money import Money
 from config.errors import Problem, StatementRejected
@@ -21,12 +22,14 @@ BOOKED_OUTSIDE_DAYS_MAX = 31
 EARLIEST, LATEST = date(2000, 1, 1), date(2099, 12, 31)
 MESSAGE_CHARACTERS_MAX = 500
 
+Reverses = Literal["", "credit", "debit"]
+
 _SYMBOL = re.compile(r"0*([0-9]{0,10})")
 
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
-    """One movement. A credit is positive, a debit negative; a storno takes back an earlier line."""
+    """One movement. A credit is positive, a debit negative, and so is what reverses the other kind."""
 
     bank_ref: str
     """The bank's stable id of the movement, or what stands for one; unique within the account."""
@@ -37,7 +40,14 @@ class StatementLine:
     constant_symbol: str = ""
     counter_account: str = ""
     message: str = ""
-    is_storno: bool = False
+    reverses: Reverses = ""
+    """What the bank takes back with it (a storno, a return): an earlier `credit`, so that money which had come in
+    leaves again and the amount is negative; or an earlier `debit`, so that the amount is positive and yet
+    no payment of anybody. `check` holds the sign to it."""
+
+    @property
+    def is_storno(self) -> bool:
+        return bool(self.reverses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +113,7 @@ def _disagreements(statement: Statement) -> Iterator[str]:
     yield from _wrong_turnovers(statement)
     if statement.line_count is not None and statement.line_count != len(statement.lines):
         yield f"it says that it has {statement.line_count} movements, but {len(statement.lines)} are there"
+    yield from _wrong_signs(statement)
     yield from _repeated_refs(statement)
     yield from _wrong_dates(statement)
 
@@ -141,6 +152,13 @@ def _turnovers(lines: Sequence[StatementLine], *, storno_lowers: bool) -> tuple[
         else:
             debited -= line.amount.minor
     return Money(credited), Money(debited)
+
+
+def _wrong_signs(statement: Statement) -> Iterator[str]:
+    for line in statement.lines:
+        takes_in = line.amount.minor > 0
+        if line.amount and line.reverses == ("credit" if takes_in else "debit"):
+            yield f"the movement {line.bank_ref!r} takes back a {line.reverses}, but its amount is {line.amount}"
 
 
 def _repeated_refs(statement: Statement) -> Iterator[str]:

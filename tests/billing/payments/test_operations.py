@@ -167,7 +167,7 @@ async def test_the_same_movement_by_another_format_waits_instead_of_counting_twi
 
 
 async def test_what_the_bank_took_back_is_named_for_a_person(store: Store) -> None:
-    storno = replace(line("1", "-200", "1001"), is_storno=True)
+    storno = replace(line("1", "-200", "1001"), reverses="credit")
 
     report = await take(store, statement(storno))
 

@@ -137,7 +137,7 @@ def test_what_nobody_can_tell_waits_whole_and_says_why(payment: StatementLine, w
 
 
 def test_a_debit_taken_back_is_no_payment_of_a_subscriber() -> None:
-    found = match(replace(line("1", "500", "1001"), is_storno=True), DEBTORS)
+    found = match(replace(line("1", "500", "1001"), reverses="debit"), DEBTORS)
 
     assert found.state == "waiting"
 

@@ -214,19 +214,19 @@ def test_stornos_take_back_what_they_name() -> None:
     [statement] = parse(data)
 
     assert amounts([statement]) == ["-100.00", "60.00", "100.00", "-60.00", "5.00"]
-    assert [line.is_storno for line in statement.lines] == [False, False, True, True, False]
+    assert [line.reverses for line in statement.lines] == ["", "", "debit", "credit", ""]
     assert statement.new_balance == Money(500)
 
 
-@pytest.mark.parametrize(("meant", "amount"), [("3", "30.00"), ("5", "-30.00")])
-def test_code_4_is_read_in_the_way_in_which_the_sums_agree(meant: str, amount: str) -> None:
+@pytest.mark.parametrize(("meant", "amount", "reverses"), [("3", "30.00", "debit"), ("5", "-30.00", "credit")])
+def test_code_4_is_read_in_the_way_in_which_the_sums_agree(meant: str, amount: str, reverses: str) -> None:
     """3 and 5 have one meaning each; the statement of the one is written with the code 4 instead."""
     data = one_day(payment("-100.00"), payment("60.00"), payment(amount, code=meant))
 
     [statement] = parse(replaced(data, line=4, first_column=61, text="4"))
 
     assert amounts([statement]) == ["-100.00", "60.00", amount]
-    assert statement.lines[2].is_storno
+    assert statement.lines[2].reverses == reverses
 
 
 def test_code_4_whose_sums_agree_in_no_way_is_refused_with_both() -> None:
@@ -319,7 +319,7 @@ def _expected(day: Day) -> list[tuple[object, ...]]:
             movement.constant_symbol,
             plain(movement.counter_account),
             " ".join(f"{movement.name} {movement.message}".split()),
-            movement.code in ("3", "5"),
+            {"3": "debit", "5": "credit"}.get(movement.code, ""),
         )
         for movement in day.movements
     ]
@@ -348,7 +348,7 @@ def test_what_the_bank_wrote_is_what_is_read(day: Day) -> None:
             line.constant_symbol,
             line.counter_account,
             line.message,
-            line.is_storno,
+            line.reverses,
         )
         for line in statement.lines
     ] == _expected(day)

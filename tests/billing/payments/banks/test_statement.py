@@ -6,12 +6,12 @@ from datetime import date
 import pytest
 
 from billing.money import Money
-from billing.payments.banks.statement import Statement, StatementLine, check, readable, symbol
+from billing.payments.banks.statement import Reverses, Statement, StatementLine, check, readable, symbol
 from config.errors import StatementRejected
 
 
-def _line(ref: str, minor: int, *, is_storno: bool = False) -> StatementLine:
-    return StatementLine(ref, date(2026, 11, 3), Money(minor), is_storno=is_storno)
+def _line(ref: str, minor: int, reverses: Reverses = "") -> StatementLine:
+    return StatementLine(ref, date(2026, 11, 3), Money(minor), reverses=reverses)
 
 
 GOOD = Statement(
@@ -75,7 +75,7 @@ def test_the_same_movement_twice_is_refused() -> None:
 @pytest.mark.parametrize(("credits_minor", "debits_minor"), [(200, 20), (230, 50)])
 def test_a_storno_may_lower_its_own_turnover_or_count_on_the_other_side(credits_minor: int, debits_minor: int) -> None:
     """A debit of 0.50, of which a storno gives back 0.30."""
-    lines = (*GOOD.lines, _line("c", 30, is_storno=True))
+    lines = (*GOOD.lines, _line("c", 30, "debit"))
     statement = replace(
         GOOD,
         lines=lines,
@@ -89,10 +89,24 @@ def test_a_storno_may_lower_its_own_turnover_or_count_on_the_other_side(credits_
 
 
 def test_the_two_ways_to_count_a_storno_are_not_mixed() -> None:
-    lines = (*GOOD.lines, _line("c", 30, is_storno=True))
+    lines = (*GOOD.lines, _line("c", 30, "debit"))
     statement = replace(GOOD, lines=lines, new_balance=Money(1180), line_count=3, credits=Money(230), debits=Money(20))
 
     assert "its credits are 2.00 in sum, but it states 2.30" in _refusal(statement)
+
+
+@pytest.mark.parametrize(("minor", "reverses"), [(30, "credit"), (-30, "debit")])
+def test_a_storno_whose_sign_contradicts_it_is_refused(minor: int, reverses: Reverses) -> None:
+    statement = replace(
+        GOOD,
+        lines=(*GOOD.lines, _line("c", minor, reverses)),
+        new_balance=Money(1150 + minor),
+        credits=None,
+        debits=None,
+        line_count=None,
+    )
+
+    assert f"the movement 'c' takes back a {reverses}, but its amount is {Money(minor)}" in _refusal(statement)
 
 
 @pytest.mark.parametrize(
