@@ -11,8 +11,9 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from billing.money import MINOR_PER_UNIT, Money
+from billing.money import Money
 from billing.payments.banks.account import plain
+from billing.payments.banks.amounts import exact
 from billing.payments.banks.statement import Statement, StatementLine, check, readable, rejected, symbol
 from config.errors import Problem
 
@@ -22,10 +23,6 @@ COUNTER_NAME, CURRENCY, MESSAGE, MOVEMENT_ID = 10, 14, 16, 22
 
 ID_DIGITS_MAX = 30
 ACCOUNT_CHARACTERS_MAX = NUMBER_CHARACTERS_MAX = 40
-UNITS_EXPONENT_MAX = 12
-"""Below ten million million crowns, so that a number such as 1e999999999 is refused before it is computed."""
-FRACTION_DIGITS_MAX = 12
-"""Zeros after the haléře are let pass, as 130.00000 is."""
 
 
 class _Unreadable(ValueError):
@@ -207,11 +204,7 @@ def _day(value: Any, what: str) -> date:
 def _money(value: Any, what: str) -> Money:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise _Unreadable(f"{what} is not a number")
-    amount = Decimal(value)
-    exponent = amount.as_tuple().exponent
-    if amount.adjusted() > UNITS_EXPONENT_MAX or not isinstance(exponent, int) or exponent < -FRACTION_DIGITS_MAX:
-        raise _Unreadable(f"{what} is out of range: {str(amount)[:40]}")
-    minor = amount * MINOR_PER_UNIT
-    if minor != minor.to_integral_value():
-        raise _Unreadable(f"{what} is not a whole number of haléře: {amount}")
-    return Money(int(minor))
+    try:
+        return exact(value)
+    except ValueError as error:
+        raise _Unreadable(f"{what} {error}") from None

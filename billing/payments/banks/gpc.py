@@ -10,18 +10,17 @@ Columns are counted from 1, amounts stand in haléře, dates are ddmmyy. One fil
 debit (money comes back), the one of 2025 as the storno of a credit (money goes away). A statement that uses it
 is read both ways; the way in which every sum agrees is taken, and if neither agrees the file is refused.
 
-**The reference of a movement.** Some banks repeat document numbers, so the reference is made of the date, the
-document, the amount, the code, the variable symbol, and an ordinal among lines of one statement that are equal
-in all of these. It depends on nothing else, so that the same movement has the same reference in every file.
+A file does not name its bank, so the bank's habit can't be looked up: what each code means is in `_OLDER_PAPER` and
+`_PAPER_OF_2025`, and the sums decide. The code itself stays in the reference of the movement.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from billing.money import Money
 from billing.payments.banks.account import ABO_DIGITS, from_internal, is_valid, plain
 from billing.payments.banks.columns import Record, Unreadable, decode, records
+from billing.payments.banks.references import References
 from billing.payments.banks.statement import (
     PROBLEMS_SHOWN_MAX,
     Reverses,
@@ -69,6 +68,7 @@ class _Item:
     """A movement that was read; its sign depends on the paper by which its code is understood."""
 
     code: str
+    document: str
     line: StatementLine
     currency: str
 
@@ -125,12 +125,13 @@ def _statement(block: _Block, problems: list[Problem]) -> Statement:
     own = header.digits(4, 19, "the account")
     is_internal = not is_valid(own) and is_valid(from_internal(own))
     items = _items(block, own, is_internal, problems)
+    old_balance = header.signed(46, 59, "the old balance")
     unsigned = Statement(
         account=_account(own, "", is_internal),
         number=header.digits(106, 108, "the statement number").lstrip("0"),
         opened_on=header.day(40, 45, "the date of the old balance"),
         closed_on=header.day(109, 114, "the date of the statement"),
-        old_balance=header.signed(46, 59, "the old balance"),
+        old_balance=old_balance,
         new_balance=header.signed(61, 74, "the new balance"),
         debits=header.turnover(76, 89, "the turnover of debits"),
         credits=header.turnover(91, 104, "the turnover of credits"),
@@ -141,9 +142,7 @@ def _statement(block: _Block, problems: list[Problem]) -> Statement:
 
 
 def _by_the_paper_that_fits(unsigned: Statement, items: list[_Item]) -> Statement:
-    older, of_2025 = (
-        replace(unsigned, lines=tuple(item.by(paper) for item in items)) for paper in (_OLDER_PAPER, _PAPER_OF_2025)
-    )
+    older, of_2025 = (replace(unsigned, lines=_lines(unsigned, items, by)) for by in (_OLDER_PAPER, _PAPER_OF_2025))
     try:
         check(older)
     except StatementRejected as by_older:
@@ -163,20 +162,21 @@ def _by_the_paper_that_fits(unsigned: Statement, items: list[_Item]) -> Statemen
     return older
 
 
+def _lines(unsigned: Statement, items: list[_Item], paper: _Paper) -> tuple[StatementLine, ...]:
+    references = References("gpc", unsigned.old_balance)
+    lines = ((item, item.by(paper)) for item in items)
+    return tuple(replace(line, bank_ref=references.of(line, item.document, item.code)) for item, line in lines)
+
+
 def _items(block: _Block, own: str, is_internal: bool, problems: list[Problem]) -> list[_Item]:
     items: list[_Item] = []
-    equals: Counter[str] = Counter()
     for movement in block.movements:
         if len(problems) > PROBLEMS_SHOWN_MAX:
             break
         try:
-            item = _item(movement, own, is_internal)
+            items.append(_item(movement, own, is_internal))
         except Unreadable as error:
             problems.append(error.problem)
-            continue
-        equals[item.line.bank_ref] += 1
-        ref = f"{item.line.bank_ref}-{equals[item.line.bank_ref]}"
-        items.append(replace(item, line=replace(item.line, bank_ref=ref)))
     return items
 
 
@@ -199,14 +199,7 @@ def _item(movement: _Movement, own: str, is_internal: bool) -> _Item:
         counter_account=_account(counter, record.digits_or_blank(74, 77, "the bank code"), is_internal),
         message=_message(movement),
     )
-    return _Item(
-        code, replace(line, bank_ref=_reference(record, line, code)), _CURRENCIES.get(record.field(119, 122), "")
-    )
-
-
-def _reference(record: Record, line: StatementLine, code: str) -> str:
-    document = readable(record.field(36, 48)) or "0"
-    return f"gpc-{line.booked_on:%Y%m%d}-{document}-{line.amount.minor}-{code}-{line.variable_symbol or '0'}"
+    return _Item(code, record.field(36, 48), line, _CURRENCIES.get(record.field(119, 122), ""))
 
 
 def _message(movement: _Movement) -> str:

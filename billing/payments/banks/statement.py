@@ -45,6 +45,11 @@ class StatementLine:
     leaves again and the amount is negative; or an earlier `debit`, so that the amount is positive and yet
     no payment of anybody. `check` holds the sign to it."""
 
+    batch_ref: str = ""
+    """The bank's reference of the batch that this movement is a part of, or the sum of."""
+    is_batch_total: bool = False
+    """The sum of a batch whose parts this file does not tell: a camt.054 tells them, with the same `batch_ref`."""
+
     @property
     def is_storno(self) -> bool:
         return bool(self.reverses)
@@ -68,6 +73,9 @@ class Statement:
     line_count: int | None = None
     currency: str = ""
     """ISO code, or empty where the format does not say."""
+    has_balances: bool = True
+    """False for a notification (camt.054, mostly 052), which tells movements only; it is then written as if the
+    account had begun with nothing, and says nothing about what is on it."""
 
     @property
     def name(self) -> str:

@@ -77,7 +77,7 @@ def test_a_statement_is_read_whole() -> None:
                     message="Růžička Tomáš za říjen",
                 ),
                 StatementLine(
-                    bank_ref="gpc-20261103-0000000000A-7-1-1-0-1",
+                    bank_ref="gpc-20261103-0000000000A-7-1-1-0-at-40150-1",
                     booked_on=date(2026, 11, 3),
                     amount=Money(-1),
                     message="Poplatek",
@@ -186,24 +186,48 @@ def test_digits_of_other_scripts_are_no_numbers() -> None:
     assert "line 2, columns 49-60: amount is not a number: '00000005990²'" in _refusal(text.encode())
 
 
-def test_equal_movements_are_told_apart_by_their_order() -> None:
-    [statement] = parse(one_day(*[payment("1.00", "7", document="5")] * 2, payment("1.00", "8", document="5")))
+NUMBERED, COUNTED = "2611030000005", "5"
+
+
+def test_movements_that_the_bank_numbers_alike_are_told_apart_by_their_order() -> None:
+    [statement] = parse(
+        one_day(*[payment("1.00", "7", document=NUMBERED)] * 2, payment("1.00", "8", document=NUMBERED))
+    )
 
     assert [line.bank_ref for line in statement.lines] == [
-        "gpc-20261103-0000000000005-100-2-7-1",
-        "gpc-20261103-0000000000005-100-2-7-2",
-        "gpc-20261103-0000000000005-100-2-8-1",
+        "gpc-20261103-2611030000005-100-2-7-1",
+        "gpc-20261103-2611030000005-100-2-7-2",
+        "gpc-20261103-2611030000005-100-2-8-1",
     ]
 
 
-def test_a_movement_has_the_same_reference_in_the_months_statement_as_in_the_days() -> None:
-    early = Movement(Money(100), "7", document="5", booked_on=date(2026, 11, 2))
-    late = Movement(Money(100), "7", document="5", booked_on=date(2026, 11, 3))
+def test_payments_alike_in_every_column_in_two_statements_of_a_day_are_two() -> None:
+    twice = [payment("1.00", "7", document=COUNTED)]
+    [morning] = parse(gpc_statement(ACCOUNT, "", 1, ZERO, twice, date(2026, 11, 3)))
+    [evening] = parse(gpc_statement(ACCOUNT, "", 2, Money(100), twice, date(2026, 11, 3)))
 
+    assert morning.lines[0].bank_ref == "gpc-20261103-0000000000005-100-2-7-at0-1"
+    assert evening.lines[0].bank_ref == "gpc-20261103-0000000000005-100-2-7-at100-1"
+
+
+@pytest.mark.parametrize("document", [NUMBERED, COUNTED, "0"])
+def test_a_movement_has_the_same_reference_in_the_months_statement_as_in_the_days(document: str) -> None:
+    early = Movement(Money(100), "7", document=document, booked_on=date(2026, 11, 2))
+    late = Movement(Money(100), "7", document=document, booked_on=date(2026, 11, 3))
     [of_the_month] = parse(one_day(early, late))
-    [of_the_day] = parse(one_day(late))
+
+    [of_the_day] = parse(gpc_statement(ACCOUNT, "", 7, Money(100), [late], date(2026, 11, 3)))
 
     assert of_the_month.lines[1].bank_ref == of_the_day.lines[0].bank_ref
+
+
+def test_code_4_finds_its_reference_by_the_paper_that_fits() -> None:
+    data = one_day(payment("60.00"), payment("-30.00", code="5", document="1"), payment("7.00", document="2"))
+
+    [statement] = parse(replaced(data, line=3, first_column=61, text="4"))
+
+    assert statement.lines[1].bank_ref == "gpc-20261103-0000000000001-3000-4-0-at6000-1"
+    assert statement.lines[2].bank_ref == "gpc-20261103-0000000000002-700-2-0-at3000-1"
 
 
 def test_stornos_take_back_what_they_name() -> None:
