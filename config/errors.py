@@ -9,6 +9,7 @@
     │   └── StatementRejected   a bank statement that can't be read or does not add up
     ├── NotFound                no such contract, invoice, payment
     ├── NotAllowed              a rule forbids it: says which
+    ├── ClockBehind             the clock stands far before what the journal knows
     └── DriverError             the network could not be observed or changed
         └── MissingRights       the process lacks a right: says which, and how to get it
 
@@ -83,6 +84,10 @@ class NotFound(HradloError):
 
 class NotAllowed(HradloError):
     """A rule forbids it."""
+
+
+class ClockBehind(HradloError):
+    """The clock stands far before what the journal knows."""
 
 
 class DriverError(HradloError):

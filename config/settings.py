@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from holidays.utils import list_supported_countries
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from config import demands
 from config.errors import Problem, SettingsError
 from config.setting_types import Address, Endpoint, Iban, TimeZone, Url, Weekday
 
@@ -69,7 +69,9 @@ class Dunning(Section):
     """From an overdue invoice to a suspended line. Days are counted in the ISP's time zone."""
 
     reminder_days: tuple[Annotated[int, Field(ge=1, le=365)], ...] = Field(
-        (3, 10), description="E-mail reminders so many days after the due date of the oldest overdue invoice."
+        (3, 10),
+        description="E-mail reminders so many days after the due date of the oldest overdue invoice, "
+        "all of them before notice_days.",
     )
     notice_days: int = Field(14, ge=1, le=365, description="The notice appears so many days after the due date.")
     minimum_debt: Decimal = Field(
@@ -241,7 +243,7 @@ class Settings(Section):
 
     def secret(self, name: str) -> str:
         """A secret's text, from systemd's credentials or `secrets.directory`; raises `SettingsError`."""
-        problem = self._secret_problem(name)
+        problem = self.secret_problem(name)
         if problem:
             raise SettingsError("A secret is missing.", [problem])
         return self._secret_path(name).read_text(encoding="utf-8").strip()
@@ -257,12 +259,13 @@ class Settings(Section):
         return self.secrets.directory / name
 
     @staticmethod
-    def _is_withheld(name: str) -> bool:
+    def is_withheld(name: str) -> bool:
         """systemd shows each unit its own secrets: what the web unit does not see, it does not need."""
         credentials = os.environ.get("CREDENTIALS_DIRECTORY")
         return bool(credentials) and not (Path(str(credentials)) / name).exists()
 
-    def _secret_problem(self, name: str) -> Problem | None:
+    def secret_problem(self, name: str) -> Problem | None:
+        """Why a secret can't be used, or None."""
         path = self._secret_path(name)
         try:
             text = path.read_text(encoding="utf-8").strip()
@@ -275,41 +278,6 @@ class Settings(Section):
         if name == "signing_key" and len(text) < SIGNING_KEY_BYTES_MIN:
             return Problem(f"secret {name}", f"{path} is shorter than {SIGNING_KEY_BYTES_MIN} characters")
         return None
-
-    def problems(self) -> list[Problem]:
-        """What one setting demands of another, and the secrets."""
-        found = [self._secret_problem("signing_key")]
-        found += self._mail_problems()
-        if self.dunning.spares_holidays and self.isp.country not in list_supported_countries():
-            message = "has no known public holidays: set dunning.spares_holidays = false"
-            found.append(Problem("[isp] country", message))
-        if self.enforcement.driver == "nftables":
-            found += self._nftables_problems()
-        if self.captive_api.listen and not (self.captive_api.certificate and self.captive_api.key):
-            found.append(Problem("[captive_api] certificate", "certificate and key are needed to listen"))
-        if self.captive_api.listen and not self.captive_api.url.startswith("https://"):
-            found.append(Problem("[captive_api] url", "must be an https:// address (RFC 8908 §4)"))
-        return [problem for problem in found if problem]
-
-    def _mail_problems(self) -> list[Problem | None]:
-        found: list[Problem | None] = []
-        if self.mail.host and not self.mail.sender:
-            found.append(Problem("[mail] sender", "is needed when mail.host is set"))
-        if self.mail.username:
-            if not self._is_withheld("smtp_password"):
-                found.append(self._secret_problem("smtp_password"))
-            if self.mail.security == "none" and self.mail.host not in ("localhost", "127.0.0.1", "::1"):
-                found.append(Problem("[mail] security", "would send the password in clear: use starttls or tls"))
-        return found
-
-    def _nftables_problems(self) -> list[Problem | None]:
-        found: list[Problem | None] = []
-        if not self.enforcement.subscriber_interfaces:
-            found.append(Problem("[enforcement] subscriber_interfaces", "is needed: where your subscribers are"))
-        versions = [address.version for address in self.notice.addresses]
-        if not versions or len(versions) != len(set(versions)):
-            found.append(Problem("[notice] addresses", "needs one IPv4 and/or one IPv6 address of this gateway"))
-        return found
 
 
 def parse(text: str, source: str = "hradlo.toml") -> Settings:
@@ -333,7 +301,7 @@ def load(path: Path = DEFAULT_PATH) -> Settings:
         raise SettingsError(f"{path} can't be read: {reason}.", [], remedy) from error
     settings, problems = _validated(_tables(text, str(path)))
     named = {problem.place.partition(" item ")[0] for problem in problems}
-    problems += [problem for problem in settings.problems() if problem.place not in named]
+    problems += [problem for problem in demands.problems(settings) if problem.place not in named]
     if problems:
         raise SettingsError(f"{path} has errors.", problems)
     return settings

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from sqlalchemy.exc import DBAPIError
+
+from billing.store.clock_guard import require_plausible
 from billing.store.engine import Store
 from config.clock import Clock
-from config.errors import HradloError
+from config.errors import ClockBehind, HradloError
 from config.settings import Settings
 from daemon.drivers import open_driver
 from daemon.status import engine_state
@@ -34,7 +37,7 @@ class Finding:
 
 async def examine(settings: Settings, clock: Clock) -> list[Finding]:
     """Every examination, in the order in which their failures should be mended; raises nothing of its own."""
-    findings = [Finding("settings", True, "read and checked"), _clock(clock)]
+    findings = [Finding("settings", True, "read and checked"), await _clock(settings, clock)]
     examinations: list[Callable[[Settings], Awaitable[list[Finding]]]] = [
         _database,
         _engine,
@@ -48,10 +51,21 @@ async def examine(settings: Settings, clock: Clock) -> list[Finding]:
     return findings
 
 
-def _clock(clock: Clock) -> Finding:
-    year = clock.now().year
-    is_sane = BUILT_YEAR <= year <= BUILT_YEAR + 20
-    return Finding("clock", is_sane, str(clock.now()), "" if is_sane else "Set the clock; see timedatectl.")
+async def _clock(settings: Settings, clock: Clock) -> Finding:
+    now = clock.now()
+    if not BUILT_YEAR <= now.year <= BUILT_YEAR + 20:
+        return Finding("clock", False, str(now), "Set the clock; see timedatectl.")
+    store = Store.open(settings.database.url)
+    try:
+        async with store.reading() as session:
+            await require_plausible(session, now)
+    except ClockBehind as error:
+        return Finding("clock", False, error.message, error.remedy)
+    except (HradloError, DBAPIError):
+        pass  # what is wrong with the database is the next finding
+    finally:
+        await store.close()
+    return Finding("clock", True, str(now))
 
 
 async def _database(settings: Settings) -> list[Finding]:

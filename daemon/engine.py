@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from billing.payments.folder import import_ready
 from billing.store.engine import Store
 from config.clock import Clock, monotonic_seconds
-from config.errors import DriverError, HradloError
+from config.errors import ClockBehind, DriverError, HradloError
 from config.settings import Settings
 from daemon import doorbell, sdnotify
 from daemon.garden import Garden
@@ -86,6 +86,9 @@ class Engine:
         except DriverError as error:
             log.error("network not reached", error=str(error))
             return RETRY_SECONDS
+        except ClockBehind as error:
+            log.error("the clock is wrong; nothing is changed", error=str(error))
+            return RETRY_SECONDS
         except (DBAPIError, OSError) as error:
             # No facts, no verdict: the network stays as it is.
             log.error("database not reached; nothing is changed", error=str(error))
@@ -130,8 +133,9 @@ class Engine:
             except (DBAPIError, HradloError, OSError) as error:
                 log.error("mail not sent", error=str(error))
             else:
-                if report.sent or report.put_off or report.failed:
-                    log.info("mail", sent=report.sent, put_off=report.put_off, failed=report.failed)
+                counts = {name: getattr(report, name) for name in ("sent", "put_off", "failed", "expired")}
+                if any(counts.values()):
+                    log.info("mail", **counts)
                 if report.trouble:  # a server that refuses our login must not be asked every five seconds
                     log.error("mail server can't be used; mails wait", error=report.trouble)
                     pause_seconds = MAIL_AFTER_TROUBLE_SECONDS

@@ -9,6 +9,7 @@ a short transaction of its own, and none is open while the server is spoken to. 
     connection lost, silence      likewise; it may have arrived, so it goes again with the same Message-ID
     killed after the server took it, before it was marked
                                   the lease runs out, and it goes again with the same Message-ID, once
+    no longer true (`stale_mail`) the mail is marked with the reason, and nobody gets it
     told to stop                  the mail that is under way is finished and marked first
 
 A mail is built from its row alone (`mail_message.build`) and is the same to the byte at every try.
@@ -30,6 +31,7 @@ from billing.store.tables import Mail
 from config.clock import Clock
 from config.settings import Settings
 from daemon.mail_message import build, sender_of
+from daemon.stale_mail import stale_why
 
 MINUTE = timedelta(minutes=1)
 PATIENCE_FACTOR = 3
@@ -51,6 +53,8 @@ class SendReport:
     """Tried, and to be tried again later."""
     failed: int = 0
     """Refused for good."""
+    expired: int = 0
+    """No longer true when their turn came."""
     trouble: str = ""
     """Why the server can't be used at all: wait a while before the next round."""
 
@@ -75,6 +79,7 @@ class _Round:
 
     def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:
         self._store = store
+        self._settings = settings
         self._mail = settings.mail
         self._clock = clock
         self._sender = sender_of(settings.mail.sender)
@@ -130,12 +135,18 @@ class _Round:
             message = build(mail, self._sender)
         except ValueError as error:
             return _Outcome(f"not sent: {error}", is_final=True)
+        async with self._store.reading() as session:
+            why = await stale_why(session, mail, self._settings, self._clock.now())
+        if why:
+            return _Outcome(why, is_final=True, is_expired=True)
         return await self._server.deliver(sendable(mail.recipient) or "", message.as_bytes())
 
     def _count(self, outcome: "_Outcome") -> None:
         self._lost_in_a_row = self._lost_in_a_row + 1 if outcome.is_lost else 0
         if not outcome.error:
             self._report = replace(self._report, sent=self._report.sent + 1)
+        elif outcome.is_expired:
+            self._report = replace(self._report, expired=self._report.expired + 1)
         elif outcome.is_final:
             self._report = replace(self._report, failed=self._report.failed + 1)
         else:
@@ -151,6 +162,8 @@ class _Outcome:
     error: str = ""
     is_final: bool = False
     """No later try can succeed."""
+    is_expired: bool = False
+    """It was not tried, because it is no longer true."""
     is_lost: bool = False
     """The connection broke: nobody knows whether the mail arrived."""
     is_everybodys: bool = False

@@ -26,6 +26,7 @@ from billing.dunning.recording import LineChange, is_news, lines, record, record
 from billing.dunning.rules import WORDS, decide
 from billing.services.operations import networks
 from billing.store import journal
+from billing.store.clock_guard import require_plausible
 from billing.store.engine import Store
 from config.clock import Clock
 from config.settings import Settings
@@ -188,6 +189,7 @@ class Reconciler:
         """Reads and decides on what changed or came due since the last look, or on everything."""
         memory = self._memory
         async with self._store.reading() as session:
+            await require_plausible(session, now)
             head, changed = await journal.changed_since(session, memory.cursor)
             is_full = self._must_look_at_all(head, changed, now)
             if is_full:

@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.customers.tables import Contract
 from billing.dunning.tables import Line, Standing
 from billing.payments.tables import BankStatement, Payment
+from billing.store import outbox
+from billing.store.clock_guard import require_plausible
 from billing.store.engine import Store
 from billing.store.tables import Mail
-from config.errors import HradloError
+from config.errors import ClockBehind, HradloError
 from config.settings import Settings
 from daemon.engine import only_engine
 
@@ -24,6 +26,8 @@ class Status:
 
     engine: str
     """`running` or `stopped`"""
+    clock: str
+    """`good`, or what is wrong with it"""
     contracts: int
     reminded: int
     notice: int
@@ -35,6 +39,7 @@ class Status:
     payments_waiting: int
     mails_waiting: int
     mails_failed: int
+    mails_expired: int
     last_statement_imported_at: str
 
     def as_json(self) -> dict[str, Any]:
@@ -44,6 +49,8 @@ class Status:
         """What a person should do, most urgent first."""
         if self.engine == "stopped":
             yield "No engine runs here: lines stay as they are. Start it: systemctl start hradlo"
+        if self.clock != "good":
+            yield self.clock
         if self.parked:
             yield f"{self.parked} contracts are parked for absurd facts: hradlo show CONTRACT says which."
         if self.payments_waiting:
@@ -58,9 +65,11 @@ async def read_status(store: Store, settings: Settings, now: datetime) -> Status
     async with store.reading() as session:
         stages = await _counts(session, Standing.stage)
         lines = await _counts(session, Line.state)
+        is_expired = Mail.last_error.startswith(outbox.EXPIRED)
         imported_at = await session.scalar(select(func.max(BankStatement.imported_at)))
         return Status(
             engine=engine_state(settings),
+            clock=await _clock_state(session, now),
             contracts=await _count(session, Contract.id.is_not(None)),
             reminded=stages.get("reminded", 0),
             notice=stages.get("notice", 0),
@@ -71,7 +80,8 @@ async def read_status(store: Store, settings: Settings, now: datetime) -> Status
             lines_suspended=lines.get("suspended", 0),
             payments_waiting=await _count(session, Payment.state == "waiting"),
             mails_waiting=await _count(session, Mail.sent_at.is_(None) & Mail.failed_at.is_(None)),
-            mails_failed=await _count(session, Mail.failed_at.is_not(None)),
+            mails_failed=await _count(session, Mail.failed_at.is_not(None) & ~is_expired),
+            mails_expired=await _count(session, Mail.failed_at.is_not(None) & is_expired),
             last_statement_imported_at=_local(imported_at, settings),
         )
 
@@ -83,6 +93,14 @@ def engine_state(settings: Settings) -> str:
             return "stopped"
     except HradloError:
         return "running"
+
+
+async def _clock_state(session: AsyncSession, now: datetime) -> str:
+    try:
+        await require_plausible(session, now)
+    except ClockBehind as error:
+        return str(error)
+    return "good"
 
 
 def _local(at: datetime | None, settings: Settings) -> str:

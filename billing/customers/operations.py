@@ -8,7 +8,7 @@ async with store.transaction() as session:
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from billing.customers.rules import CustomerRow
 from billing.customers.tables import Contract, Customer
 from billing.importing import Report, Sheet, in_chunks
 from billing.store import journal
+from config.errors import Problem
 
 _COLUMNS = ("number", "name", "email", "phone", "street", "city", "postal_code", "language")
 
@@ -57,7 +58,14 @@ async def import_customers(
         entries = [*_added_entries(new, actor, now), *await _changed_entries(session, changes, known, actor, now)]
         await journal.append_many(session, entries)
         added, changed = added + len(new), changed + len(changes)
-    return Report(added, changed, len(sheet.rows) - added - changed)
+    return Report(added, changed, len(sheet.rows) - added - changed, tuple(_warnings(sheet.rows)))
+
+
+def _warnings(rows: Iterable[CustomerRow]) -> Iterator[Problem]:
+    for row in rows:
+        if row.more_emails:
+            others = ", ".join(row.more_emails)
+            yield Problem(f"line {row.line}, column email", f"mail goes to {row.email} only, not to {others}")
 
 
 async def _known(session: AsyncSession, numbers: Sequence[str]) -> dict[str, Mapping[str, Any]]:

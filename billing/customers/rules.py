@@ -10,6 +10,7 @@ COLUMNS = ("customer_number", "name", "email", "phone", "street", "city", "posta
 LANGUAGES = ("cs", "en")
 PASSWORD_LENGTH_MIN = 8
 _NUMBER = re.compile(r"\S{1,20}")
+_BETWEEN_EMAILS = re.compile(r"[,;\s]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class CustomerRow:
     language: str
     password: str = field(repr=False)
     """Used while the customer has none: an import never takes away the one that somebody chose."""
+    more_emails: tuple[str, ...] = ()
+    """What else stood in the e-mail column; mail goes to the first alone."""
 
 
 def read_customers(data: bytes, source: str) -> Sheet[CustomerRow]:
@@ -37,17 +40,19 @@ def read_customers(data: bytes, source: str) -> Sheet[CustomerRow]:
 
 
 def _customer(row: Row) -> CustomerRow:
+    emails: tuple[str, ...] = row.read("email", _emails, ())
     return CustomerRow(
         line=row.line,
         number=row.read("customer_number", customer_number, ""),
         name=row.text("name", 200, is_needed=True),
-        email=row.read("email", _email, ""),
+        email=emails[0] if emails else "",
         phone=row.text("phone", 40),
         street=row.text("street", 200),
         city=row.text("city", 100),
         postal_code=row.text("postal_code", 20),
         language=row.choice("language", LANGUAGES, if_empty="cs"),
         password=row.read("password", _password, ""),
+        more_emails=emails[1:],
     )
 
 
@@ -58,10 +63,13 @@ def customer_number(text: str) -> str:
     return text
 
 
-def _email(text: str) -> str:
-    if text and sendable(text) is None:
-        raise ValueError(f"{text!r} is not one e-mail address")
-    return text
+def _emails(text: str) -> tuple[str, ...]:
+    """One address, or several with commas, semicolons or spaces between them, as other systems export them."""
+    found = tuple(part for part in _BETWEEN_EMAILS.split(text) if part)
+    for part in found:
+        if sendable(part) is None:
+            raise ValueError(f"{part!r} is not an e-mail address")
+    return found
 
 
 def _password(text: str) -> str:

@@ -3,6 +3,9 @@
 A mail is claimed for a while (a lease) and marked when the server took it. A sender that dies in between
 leaves a lease that runs out, and the mail goes out again: at least once, and always under the same
 Message-ID, so that the recipient's side sees that it is the same mail. Nothing is sent in a transaction.
+
+A mail may wait for long before its first try: no mail server is set up, or it can't be reached. What it says about
+a debt or a line is then no longer true, so mails of those kinds expire `EXPIRES_AFTER` they were written.
 """
 
 import hashlib
@@ -20,7 +23,12 @@ from billing.store.tables import Mail
 
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=6)
-GIVES_UP_AFTER = timedelta(days=3)
+TRIES_MAX = 21
+"""With the waits between them: three days from the first try, however long the mail had waited for that one."""
+EXPIRES_AFTER = timedelta(days=2)
+EXPIRING_KINDS = frozenset(("reminder", "notice", "suspended", "restored"))
+EXPIRED = "expired"
+"""How `last_error` begins for a mail that was not sent because it was no longer true; nobody refused it."""
 _CHUNK_ROWS = 500
 _NO_DOMAIN = "hradlo.invalid"  # mails are written before a sender is set up, too
 _ERROR_LENGTH_MAX = 1_000
@@ -86,15 +94,20 @@ async def mark_sent(session: AsyncSession, mail_id: int, now: datetime) -> None:
 
 
 async def mark_failed(session: AsyncSession, mail_id: int, error: str, now: datetime, is_final: bool) -> None:
-    """The server did not take the mail: it is tried again later, unless the refusal is final or it is too old."""
+    """The server did not take the mail: it is tried again later, unless the refusal is final or one of too many."""
     mail = await session.get_one(Mail, mail_id, populate_existing=True)
     mail.last_error = error[:_ERROR_LENGTH_MAX]
     mail.lease_until = None
-    if is_final or now - mail.created_at >= GIVES_UP_AFTER:
+    if is_final or mail.tries >= TRIES_MAX:
         mail.failed_at = now
     else:
         mail.next_try_at = now + wait_after(mail.tries)
     await session.flush()
+
+
+def is_expired(mail: Mail, now: datetime) -> bool:
+    """What it says was true too long ago to be sent now."""
+    return mail.kind in EXPIRING_KINDS and now - mail.created_at >= EXPIRES_AFTER
 
 
 def wait_after(tries: int) -> timedelta:

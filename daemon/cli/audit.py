@@ -1,4 +1,6 @@
-"""Commands about the record: audit, audit verify."""
+"""Commands about the record: audit, audit verify, audit accept-clock."""
+
+from datetime import datetime
 
 import typer
 from sqlalchemy import select
@@ -6,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.tables import Contract
 from billing.payments import ledger
-from billing.store import journal
+from billing.store import clock_guard, journal
 from billing.store.engine import Store
 from billing.store.tables import JournalEntry
 from config.errors import JournalBroken, Problem
-from daemon.cli.context import Context, JsonOption, out, run
+from daemon.cli.context import Context, JsonOption, WhyOption, current, out, run
 from daemon.terminal import table
 
 app = typer.Typer(help="Who did what, when and why.", invoke_without_command=True)
@@ -84,3 +86,18 @@ def verify(json: bool = JsonOption) -> None:
         typer.echo(f"{count} journal entries; {len(problems) or 'no'} problem{'s' if len(problems) != 1 else ''}.")
     if problems:
         raise typer.Exit(1)
+
+
+@app.command("accept-clock")
+def accept_clock(why: str = WhyOption) -> None:
+    """Says that the clock is right, and that later entries of the journal were written by one that was ahead."""
+
+    async def work(context: Context, store: Store) -> datetime:
+        now = context.clock.now()
+        async with store.transaction() as session:
+            await clock_guard.accept(session, actor=context.actor, why=why, now=now)
+        return now
+
+    now = run(work)
+    current.ring()
+    typer.echo(f"The clock is accepted: it is {now:%Y-%m-%d %H:%M} UTC.")

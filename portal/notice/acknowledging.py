@@ -17,6 +17,7 @@ from structlog import get_logger
 
 from billing.dunning import notices
 from billing.services.operations import contract_of
+from billing.store.clock_guard import require_plausible
 from config.clock import monotonic_seconds
 from config.i18n import LANGUAGES
 from portal.client_address import speaks_for_others
@@ -85,6 +86,7 @@ async def receive(desk: Desk, request: web.Request) -> Outcome:
         raise Refused("a token of another version")
     now = desk.clock.now()
     async with desk.store.transaction() as session:
+        await require_plausible(session, now)
         view, asking = await _view(desk, session, address, shown, wanted_token)
         if view.acknowledged_at is not None and view.notice_id == shown.notice_id:
             return Outcome(view.contract_id, shown.notice_id, False, asking)

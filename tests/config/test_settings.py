@@ -206,6 +206,8 @@ def test_two_addresses_of_one_family_are_refused(path: Path, secrets: Path) -> N
         ('[mail]\nhost = "mx"\nsender = "a@b.example"\nusername = "u"\nsecurity = "tls"', "secret smtp_password"),
         ('[captive_api]\nurl = "https://x"\nlisten = ["0.0.0.0:8443"]', "[captive_api] certificate"),
         ('[captive_api]\nlisten = ["0.0.0.0:8443"]\ncertificate = "/c"\nkey = "/k"', "[captive_api] url"),
+        ("[dunning]\nreminder_days = [3, 14]", "[dunning] reminder_days"),
+        ("[dunning]\nnotice_days = 10", "[dunning] reminder_days"),
     ],
 )
 def test_what_one_setting_demands_of_another_is_checked(path: Path, secrets: Path, lines: str, place: str) -> None:
@@ -224,6 +226,13 @@ def test_a_password_is_never_sent_in_clear(path: Path, secrets: Path) -> None:
 
     assert places(caught.value) == ["[mail] security"]
     load(written(path, secrets, WORKING + mail.format("127.0.0.1")))
+
+
+def test_a_reminder_that_could_never_be_sent_is_named_with_its_day(path: Path, secrets: Path) -> None:
+    with pytest.raises(SettingsError, match=r"reminder_days: 14, 20 would never be sent: .* after 14 days"):
+        load(written(path, secrets, f"{WORKING}[dunning]\nreminder_days = [3, 20, 14]\n"))
+
+    load(written(path, secrets, f"{WORKING}[dunning]\nreminder_days = [3, 13]\n"))
 
 
 def test_a_country_whose_holidays_nobody_knows_can_switch_them_off(path: Path, secrets: Path) -> None:

@@ -149,7 +149,7 @@ async def test_a_phone_reads_the_payment_from_the_picture_in_the_mail(
 
 async def test_message_id_and_date_are_the_rows_own(store: Store, server: MailServer, clock: TestClock) -> None:
     await put(store, draft())
-    clock.advance(days=2)
+    clock.advance(days=1)
     await send_due(store, settings_for(server), clock)
 
     assert server.message_ids == [(await row(store)).message_id]
@@ -252,7 +252,7 @@ async def test_a_refused_sender_ends_the_round_and_costs_no_mail(
 
 
 async def test_while_the_server_is_down_nothing_is_used_up(store: Store, server: MailServer, clock: TestClock) -> None:
-    await put(store, draft())
+    await put(store, replace(draft(), kind="invoice"))
     closed = MailServer(port=1)
     for _ in range(3):
         report = await send_due(store, settings_for(closed), clock)

@@ -8,7 +8,7 @@ import pytest
 from billing.dunning.operations import contract_id_of, hold, promise, release
 from billing.dunning.reading import load_facts
 from billing.store.engine import Store
-from config.errors import DriverError
+from config.errors import ClockBehind, DriverError
 from enforcement.state import Applied, LineState, Plan
 from tests.scenario import DUE_ON, Isp, at
 
@@ -214,3 +214,34 @@ async def test_a_preview_says_whose_line_would_change_and_why_and_changes_nothin
     assert [(change.contract, change.after) for change in preview.changes] == [("1001", "notice")] * 2
     assert await isp.line(ADDRESS) is LineState.OPEN
     assert await isp.stage("1001") == "clear"
+
+
+# ── a clock that is wrong ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_clock_far_behind_the_journal_decides_nothing_and_leaves_the_network_as_it_is(isp: Isp) -> None:
+    await suspended(isp)
+    plans, mails = len(isp.driver.plans), await isp.mails()
+    isp.restart()
+    isp.clock.advance(days=-60)
+
+    with pytest.raises(ClockBehind, match="the network stays as it is"):
+        await isp.reconciler.round()
+    with pytest.raises(ClockBehind):
+        await isp.reconciler.preview()
+
+    assert await isp.line(ADDRESS) is LineState.SUSPENDED
+    assert (len(isp.driver.plans), await isp.mails()) == (plans, mails)
+
+
+async def test_once_the_clock_is_right_again_the_same_reconciler_goes_on(isp: Isp) -> None:
+    await isp.settle_at(at(NOTICE_ON))
+    isp.clock.advance(days=-60)
+    with pytest.raises(ClockBehind):
+        await isp.reconciler.round()
+    isp.clock.advance(days=60)
+    await isp.acknowledge("1001")
+
+    await isp.settle()
+
+    assert await isp.line(ADDRESS) is LineState.OPEN

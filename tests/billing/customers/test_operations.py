@@ -119,3 +119,13 @@ async def test_several_chunks_are_one_import(store: Store, monkeypatch: pytest.M
     assert await bring(store, *lines) == Report(added=5, unchanged=5)
     async with store.reading() as session:
         assert await journal.verify(session) == 10
+
+
+async def test_a_customer_with_several_addresses_is_taken_and_the_report_says_where_mail_goes(store: Store) -> None:
+    report = await bring(store, JANA, '3,Eva,"eva@example.com; office@example.com",,,,,cs,')
+
+    assert (await customers(store))["3"].email == "eva@example.com"
+    assert report.added == 2
+    assert [str(warning) for warning in report.warnings] == [
+        "line 3, column email: mail goes to eva@example.com only, not to office@example.com"
+    ]

@@ -30,7 +30,7 @@ def test_a_customer_needs_a_number_and_a_name_only() -> None:
         ("123456789012345678901,Jana,,,,,,,", "customer_number"),
         ("1,,,,,,,,", "name"),
         ("1,Jana,jana,,,,,,", "email"),
-        ('1,Jana,"a@example.com, b@example.com",,,,,,', "email"),
+        ('1,Jana,"a@example.com, b",,,,,,', "email"),
         ("1,Jana,Jana <a@example.com>,,,,,,", "email"),
         ('1,Jana,"a@example.com\nBcc: b@example.com",,,,,,', "email"),
         ("1,Jana,,,,,,de,", "language"),
@@ -53,3 +53,10 @@ def test_a_row_does_not_show_its_password() -> None:
     (row,) = read_customers(f"{HEADER}1,Jana,,,,,,,correct horse\n".encode(), "customers.csv").rows
 
     assert "correct horse" not in repr(row)
+
+
+@pytest.mark.parametrize("cell", ["a@x.cz, b@x.cz", "a@x.cz;b@x.cz", "a@x.cz b@x.cz", ", a@x.cz ;; b@x.cz,"])
+def test_of_several_addresses_the_first_gets_the_mail_and_the_others_are_known(cell: str) -> None:
+    (row,) = read_customers(f'{HEADER}1,Jana,"{cell}",,,,,,\n'.encode(), "customers.csv").rows
+
+    assert (row.email, row.more_emails) == ("a@x.cz", ("b@x.cz",))

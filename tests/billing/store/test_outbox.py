@@ -139,13 +139,43 @@ async def test_a_final_refusal_is_not_tried_again(each_store: Store) -> None:
     assert await claim(each_store, NOW + timedelta(days=1)) == []
 
 
-async def test_a_mail_is_given_up_after_three_days(each_store: Store) -> None:
+async def test_a_mail_is_given_up_after_three_days_of_tries(each_store: Store) -> None:
     await put(each_store, draft("a"))
-    almost, late = NOW + outbox.GIVES_UP_AFTER - timedelta(seconds=LEASE_SECONDS + 1), NOW + outbox.GIVES_UP_AFTER
-    (mail,) = await claim(each_store, almost)
+    at = first_try_at = NOW + timedelta(days=30)  # no mail server was set up until then
+    while True:
+        (mail,) = await claim(each_store, at)
+        failed = await fail(each_store, mail, at)
+        if failed.failed_at:
+            break
+        at = failed.next_try_at
 
-    assert (await fail(each_store, mail, almost)).failed_at is None
-    assert (await fail(each_store, mail, late)).failed_at == late
+    assert timedelta(days=3) <= failed.failed_at - first_try_at <= timedelta(days=3, hours=6)
+    assert await claim(each_store, at + timedelta(days=365)) == []
+
+
+async def test_a_mail_that_waited_long_for_its_first_try_is_tried_again_after_it(each_store: Store) -> None:
+    await put(each_store, draft("a"))
+    late = NOW + timedelta(days=30)
+    (mail,) = await claim(each_store, late)
+    failed = await fail(each_store, mail, late)
+
+    assert (failed.failed_at, failed.next_try_at) == (None, late + timedelta(minutes=1))
+
+
+@pytest.mark.parametrize("kind", ["reminder", "notice", "suspended", "restored"])
+async def test_what_a_mail_says_of_a_debt_or_a_line_expires_in_two_days(store: Store, kind: str) -> None:
+    await put(store, draft("a", kind=kind))
+    (mail,) = await claim(store)
+
+    assert not outbox.is_expired(mail, NOW + timedelta(days=2, seconds=-1))
+    assert outbox.is_expired(mail, NOW + timedelta(days=2))
+
+
+async def test_a_mail_of_another_kind_never_expires(store: Store) -> None:
+    await put(store, draft("a", kind="invoice"))
+    (mail,) = await claim(store)
+
+    assert not outbox.is_expired(mail, NOW + timedelta(days=365))
 
 
 async def test_the_oldest_mails_are_claimed_first_and_no_more_than_wanted(each_store: Store) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from tests.portal.subscribers import (
     ANNA,
     BORIS,
     NOBODY,
+    NOW,
     Gateway,
     Reply,
     acknowledgements,
@@ -219,6 +220,44 @@ async def test_what_has_changed_since_must_be_read_again(web: Gateway) -> None:
     assert "něco změnilo" in again.body
     assert "100,00" in again.body
     assert (await web.acknowledge(again.token)).status == 303
+
+
+async def test_an_invoice_that_fell_due_since_must_be_read_too(web: Gateway) -> None:
+    page = await web.ask()
+    async with web.store.transaction() as session:
+        contract_id = await session.scalar(select(Invoice.contract_id).where(Invoice.number == "20261001"))
+        dates = {"issued_on": date(2026, 10, 20), "due_on": date(2026, 11, 3), "created_at": NOW}
+        amounts = {"total": Money(70000), "open": Money(70000)}
+        session.add(Invoice(number="20261099", contract_id=contract_id, **dates, **amounts))
+
+    async with nothing_changes(web):
+        again = await web.acknowledge(page.token)
+
+    assert again.status == 409
+    assert "20261099" in again.body
+    assert (await web.acknowledge(again.token)).status == 303
+
+
+async def test_who_has_paid_since_is_told_so_and_not_recorded_as_having_read_it(web: Gateway) -> None:
+    page = await web.ask()
+    async with web.store.transaction() as session:
+        contract_id = await session.scalar(select(Invoice.contract_id).where(Invoice.number == "20261001"))
+        await session.execute(update(Invoice).where(Invoice.contract_id == contract_id).values(open=Money(0)))
+
+    async with nothing_changes(web):
+        again = await web.acknowledge(page.token)
+
+    assert again.status == 409
+    assert "<form" not in again.body
+    assert "20261001" not in again.body
+
+
+async def test_a_clock_far_behind_the_journal_dates_no_acknowledgement(web: Gateway) -> None:
+    web.clock.advance(hours=-2)
+    page = await web.ask()
+
+    async with nothing_changes(web):
+        assert (await web.acknowledge(page.token)).status == 503
 
 
 async def test_a_token_of_an_earlier_notice_does_not_count_for_the_next(web: Gateway) -> None:

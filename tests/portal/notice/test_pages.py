@@ -135,6 +135,16 @@ def test_each_state_is_told_in_its_own_words(pages: Pages) -> None:
     assert len({str(words) for words in headings.values()}) == len(VIEWS)
 
 
+@pytest.mark.parametrize("line", ["open", "notice", "suspended"])
+@pytest.mark.parametrize("stage", [Stage.SUSPENDED, Stage.CLEAR, Stage.REMINDED])
+def test_a_day_of_suspension_is_printed_only_where_it_is_still_to_come(pages: Pages, stage: Stage, line: str) -> None:
+    day = "3\N{NO-BREAK SPACE}December\N{NO-BREAK SPACE}2026"  # `suspend_at` is reckoned for a suspended line, too
+    view = replace(VIEW, stage=stage, line=line, acknowledged_at=NOW - timedelta(days=12))
+
+    assert day in pages.of(VIEW, Asking("en"), NOW).html
+    assert day not in pages.of(view, Asking("en"), NOW).html
+
+
 def test_the_kept_text_changes_with_what_it_says_and_not_with_the_token(pages: Pages) -> None:
     page, again = (
         pages.of(VIEW, Asking("en"), NOW),

@@ -1,0 +1,60 @@
+"""What one setting demands of another, and of the secrets: what no setting alone can be wrong about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holidays.utils import list_supported_countries
+
+from config.errors import Problem
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+
+
+def problems(settings: Settings) -> list[Problem]:
+    """What one setting demands of another, and the secrets."""
+    found = [settings.secret_problem("signing_key")]
+    found += _mail_problems(settings)
+    found += _dunning_problems(settings)
+    if settings.dunning.spares_holidays and settings.isp.country not in list_supported_countries():
+        message = "has no known public holidays: set dunning.spares_holidays = false"
+        found.append(Problem("[isp] country", message))
+    if settings.enforcement.driver == "nftables":
+        found += _nftables_problems(settings)
+    if settings.captive_api.listen and not (settings.captive_api.certificate and settings.captive_api.key):
+        found.append(Problem("[captive_api] certificate", "certificate and key are needed to listen"))
+    if settings.captive_api.listen and not settings.captive_api.url.startswith("https://"):
+        found.append(Problem("[captive_api] url", "must be an https:// address (RFC 8908 §4)"))
+    return [problem for problem in found if problem]
+
+
+def _dunning_problems(settings: Settings) -> list[Problem | None]:
+    notice_days = settings.dunning.notice_days
+    late = [str(days) for days in sorted(set(settings.dunning.reminder_days)) if days >= notice_days]
+    if not late:
+        return []
+    message = f"{', '.join(late)} would never be sent: the notice comes after {notice_days} days"
+    return [Problem("[dunning] reminder_days", message)]
+
+
+def _mail_problems(settings: Settings) -> list[Problem | None]:
+    found: list[Problem | None] = []
+    if settings.mail.host and not settings.mail.sender:
+        found.append(Problem("[mail] sender", "is needed when mail.host is set"))
+    if settings.mail.username:
+        if not settings.is_withheld("smtp_password"):
+            found.append(settings.secret_problem("smtp_password"))
+        if settings.mail.security == "none" and settings.mail.host not in ("localhost", "127.0.0.1", "::1"):
+            found.append(Problem("[mail] security", "would send the password in clear: use starttls or tls"))
+    return found
+
+
+def _nftables_problems(settings: Settings) -> list[Problem | None]:
+    found: list[Problem | None] = []
+    if not settings.enforcement.subscriber_interfaces:
+        found.append(Problem("[enforcement] subscriber_interfaces", "is needed: where your subscribers are"))
+    versions = [address.version for address in settings.notice.addresses]
+    if not versions or len(versions) != len(set(versions)):
+        found.append(Problem("[notice] addresses", "needs one IPv4 and/or one IPv6 address of this gateway"))
+    return found
