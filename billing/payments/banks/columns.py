@@ -84,17 +84,18 @@ class Record:
             raise self.unreadable(first, last, f"{what} is not a date ddmmyy: {text!r}") from None
 
 
-def decode(data: bytes) -> str:
+def decode(data: bytes, *likely: str) -> str:
     """UTF-8 with a byte order mark; else the encoding in which most letters of Czech names are found.
 
-    Of equals it is UTF-8 if that is valid, then cp1250, then cp852. Valid UTF-8 alone proves nothing: the cp1250
-    bytes of ÍŠ are a valid character too. Digits are ASCII in each, so a wrong guess can't spoil an amount.
+    Of equals it is UTF-8 if that is valid, then `likely`, or else cp1250 before cp852. Valid UTF-8 alone proves
+    nothing: the cp1250 bytes of ÍŠ are a valid character too. Digits are ASCII in each, so a wrong guess can't spoil
+    an amount.
     """
     if data.startswith(BOM_UTF8):
         return data.removeprefix(BOM_UTF8).decode("utf-8", errors="replace")
     if data.isascii():
         return data.decode("ascii")
-    encodings = ["utf-8", "cp1250", "cp852"]
+    encodings = ["utf-8", *(likely or ("cp1250", "cp852"))]
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:

@@ -26,25 +26,34 @@ _NONE = frozenset({"NONREF", "NOTPROVIDED", "NOTAVAILABLE"})
 
 
 class References:
-    """The references of one statement's movements, given in their order."""
+    """The references of one statement's movements, given in their order.
 
-    def __init__(self, format: str, balance: Money | None) -> None:  # noqa: A002 - as everywhere in this folder
+    Without a `balance` (a notification tells none), `within`, the name of the statement, has to do.
+    """
+
+    def __init__(self, format: str, balance: Money | None, within: str = "") -> None:  # noqa: A002 - as everywhere
         self._format = format
         self._balance = balance
+        self._within = within
         self._given: Counter[str] = Counter()
 
-    def of(self, line: StatementLine, own_id: str, code: str) -> str:
-        """The reference of the next movement, which the bank calls `own_id` and marks with `code`."""
-        own_id = compact(own_id)
-        parts = [self._format, f"{line.booked_on:%Y%m%d}", own_id or "0"]
+    def of(self, line: StatementLine, document: str, code: str) -> str:
+        """The reference of the next movement, of which the bank's number is unique on its day at best."""
+        document = compact(document)
+        parts = [self._format, f"{line.booked_on:%Y%m%d}", document or "0"]
         parts += [str(abs(line.amount.minor)), code, line.variable_symbol or "0"]
-        if self._balance is not None:
-            if not is_own_id(own_id):
-                parts.append(f"at{self._balance.minor}")
-            self._balance += line.amount
-        return self.numbered("-".join(parts))
+        if not is_own_id(document):
+            parts.append(self._within if self._balance is None else f"at{self._balance.minor}")
+        return self._numbered(parts, line)
 
-    def numbered(self, stem: str) -> str:
+    def by_id(self, line: StatementLine, own_id: str, code: str) -> str:
+        """The reference of the next movement, which the bank calls by the same id in whatever it sends."""
+        return self._numbered([self._format, compact(own_id), str(abs(line.amount.minor)), code], line)
+
+    def _numbered(self, parts: list[str], line: StatementLine) -> str:
+        if self._balance is not None:
+            self._balance += line.amount
+        stem = "-".join(parts)
         self._given[stem] += 1
         return f"{stem}-{self._given[stem]}"
 
