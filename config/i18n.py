@@ -25,7 +25,7 @@ from babel import Locale
 from babel.dates import format_date, format_datetime
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_currency
+from babel.numbers import format_currency, format_decimal
 
 Language = Literal["cs", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -63,6 +63,9 @@ class Translator:
     def date(self, day: dt.date) -> str:
         return format_date(day, _DATE[self.language], locale=self._locale)
 
+    def month(self, day: dt.date) -> str:
+        return format_date(day, "LLLL y", locale=self._locale)
+
     def datetime(self, at: dt.datetime, zone: ZoneInfo) -> str:
         """An aware instant as a clock on the wall in `zone` shows it."""
         return format_datetime(at.astimezone(zone), _DATETIME[self.language], locale=self._locale)
@@ -72,6 +75,10 @@ class Translator:
         amount = Decimal(minor) / _MINOR_PER_UNIT
         # currency_digits=False: two places whatever the currency, as the ledger keeps them.
         return format_currency(amount, currency, _MONEY[self.language], self._locale, currency_digits=False)
+
+    def decimal(self, number: float) -> str:
+        """A number with at most one place, as people read it."""
+        return format_decimal(round(number, 1), locale=self._locale)
 
 
 def N_(msgid: str) -> str:

@@ -7,7 +7,7 @@ speaks for others, or it was forged.
 
 import ipaddress
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 FORWARDING_HEADERS = frozenset(
     {
@@ -49,3 +49,23 @@ def limit_key(address: str) -> str | bytes:
 def speaks_for_others(header_names: Iterable[str]) -> bool:
     """Whether any header claims that somebody else is asking."""
     return any(name.lower() in FORWARDING_HEADERS for name in header_names)
+
+
+def address_behind(peer: str, forwarded_for: Sequence[str], proxies: Collection[str]) -> str:
+    """Who asks a page that may stand behind a reverse proxy (the customer portal; never the notice server).
+
+    Each proxy appends the address that it saw, so from the right the first one that is no proxy of ours is the
+    asker's; what stands further left was said by the asker. Something that is no address there means that the
+    proxy is to blame, and it is taken for the asker itself.
+    """
+    if peer not in proxies:
+        return peer
+    named = [part.strip() for value in forwarded_for for part in value.split(",")]
+    for text in reversed(named):
+        try:
+            address = str(ipaddress.ip_address(text))
+        except ValueError:
+            return peer
+        if address not in proxies:
+            return address
+    return peer

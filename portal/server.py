@@ -1,4 +1,5 @@
-"""Starts and stops the web role's listeners: the notice server, and the captive API where it is set up.
+"""Starts and stops the web role's listeners: the notice server, and where they are set up the captive API and the
+customer portal.
 
 Sockets come from systemd, so that a restart refuses nobody, or are opened here. Those opened here have
 `SO_REUSEPORT`: more processes may listen beside this one.
@@ -11,6 +12,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from aiohttp import web
@@ -20,6 +22,8 @@ from config.clock import Clock
 from config.errors import HradloError
 from config.settings import Settings
 from portal.captive_api import make_captive_app
+from portal.customer.app import make_portal_app
+from portal.customer.office import Office
 from portal.limits import ConnectionLimit, Rate, RequestLimit
 from portal.notice.app import make_notice_app
 from portal.notice.counters import Counters
@@ -31,6 +35,7 @@ _BACKLOG = 2048
 _DESCRIPTORS_RESERVED = 100
 """For the database, logs and listeners."""
 _SHUTDOWN_SECONDS = 5.0
+_PORTAL_KEEPALIVE_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Serving:
     counters: Counters
     directory: Directory
     addresses: tuple[tuple[str, int], ...]
-    """Where it listens: the notice server's sockets first, then the captive API's."""
+    """Where it listens: the notice server's sockets first, then the captive API's, then the portal's."""
 
 
 @asynccontextmanager
@@ -51,8 +56,8 @@ async def serve(
     ring: Callable[[], None],
     sockets: Sequence[socket.socket] | None = None,
 ) -> AsyncIterator[Serving]:
-    """Serves until the block ends; `sockets` were passed in by systemd. Those on a port of `captive_api.listen`
-    speak TLS, the others are the notice server's; what has none is opened here.
+    """Serves until the block ends; `sockets` were passed in by systemd, and are told apart by their ports. What has
+    none is opened here.
 
     At the end it accepts no more, ends connections without a request, and lets the others finish.
     """
@@ -60,14 +65,19 @@ async def serve(
     await directory.refresh()
     rules = _rules(settings, clock, directory)
     notice = make_notice_app(settings, store, clock, ring, counters)
-    plain, encrypted = _sorted_sockets(settings, sockets or ())
+    plain, encrypted, of_portal = _sorted_sockets(settings, sockets or ())
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(_listening(notice, rules, counters, plain))
         if encrypted:
             captive = make_captive_app(settings, store, clock, ring, counters)
             captive_rules = rules.for_captive_api()
-            await stack.enter_async_context(_listening(captive, captive_rules, counters, encrypted, _tls(settings)))
-        addresses = tuple(item.getsockname()[:2] for item in (*plain, *encrypted))
+            await stack.enter_async_context(
+                _listening(captive, captive_rules, counters, encrypted, _captive_tls(settings))
+            )
+        if of_portal:
+            office = Office(settings, store, clock, ring)
+            await stack.enter_async_context(_serving_portal(office, of_portal))
+        addresses = tuple(item.getsockname()[:2] for item in (*plain, *encrypted, *of_portal))
         async with asyncio.TaskGroup() as group:
             group.create_task(directory.keep_fresh())
             try:
@@ -141,15 +151,41 @@ def _raised_descriptor_limit() -> int:
 
 def _sorted_sockets(
     settings: Settings, passed: Sequence[socket.socket]
-) -> tuple[list[socket.socket], list[socket.socket]]:
-    """(for the notice server, for the captive API)"""
-    tls_ports = {int(endpoint.rpartition(":")[2]) for endpoint in settings.captive_api.listen}
-    encrypted = [item for item in passed if item.getsockname()[1] in tls_ports]
-    plain = [item for item in passed if item not in encrypted]
+) -> tuple[list[socket.socket], list[socket.socket], list[socket.socket]]:
+    """(for the notice server, for the captive API, for the portal)"""
+    encrypted = _on_ports_of(settings.captive_api.listen, passed)
+    of_portal = _on_ports_of(settings.portal.listen, passed)
+    plain = [item for item in passed if item not in encrypted and item not in of_portal]
     return (
         plain or [_open(endpoint) for endpoint in settings.notice.listen],
         encrypted or [_open(endpoint) for endpoint in settings.captive_api.listen],
+        of_portal or [_open(endpoint) for endpoint in settings.portal.listen],
     )
+
+
+def _on_ports_of(endpoints: Sequence[str], passed: Sequence[socket.socket]) -> list[socket.socket]:
+    ports = {int(endpoint.rpartition(":")[2]) for endpoint in endpoints}
+    return [item for item in passed if item.getsockname()[1] in ports]
+
+
+@asynccontextmanager
+async def _serving_portal(office: Office, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
+    """The customer portal: by its own certificate, or in plain HTTP for a proxy that has one."""
+    portal = office.settings.portal
+    tls = _tls(portal.certificate, portal.key, "portal") if portal.certificate and portal.key else None
+    runner = web.AppRunner(
+        make_portal_app(office),
+        access_log=None,
+        keepalive_timeout=_PORTAL_KEEPALIVE_SECONDS,
+        shutdown_timeout=_SHUTDOWN_SECONDS,
+    )
+    await runner.setup()
+    try:
+        for item in sockets:
+            await web.SockSite(runner, item, ssl_context=tls, backlog=_BACKLOG).start()
+        yield
+    finally:
+        await runner.cleanup()
 
 
 def _open(endpoint: str) -> socket.socket:
@@ -173,15 +209,18 @@ def _open(endpoint: str) -> socket.socket:
     return opened
 
 
-def _tls(settings: Settings) -> ssl.SSLContext:
-    captive = settings.captive_api
+def _captive_tls(settings: Settings) -> ssl.SSLContext:
+    return _tls(settings.captive_api.certificate, settings.captive_api.key, "captive_api")
+
+
+def _tls(certificate: Path | None, key: Path | None, section: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(str(captive.certificate), str(captive.key))
+        context.load_cert_chain(str(certificate), str(key))
     except (OSError, ssl.SSLError) as error:
         raise HradloError(
-            f"The captive API's certificate {captive.certificate} can't be used: {error}.",
-            "It must be a PEM chain with its key, see [captive_api].",
+            f"The certificate {certificate} can't be used: {error}.",
+            f"It must be a PEM chain with its key, see [{section}].",
         ) from error
     return context

@@ -1,0 +1,96 @@
+"""Invoices, what paid them, their PDF and ISDOC; and asking for an extension."""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.dunning.extensions import Extension, extend, extension_for
+from billing.money import Money
+from config.errors import NotAllowed
+from portal.customer import overview
+from portal.customer.guard import page
+from portal.customer.office import OFFICE, customer_of
+from portal.customer.signing_in import see, text_of
+
+PAYMENTS_SHOWN = 24
+_SEARCH_LENGTH_MAX = 100
+
+
+async def billing(request: web.Request) -> web.StreamResponse:
+    office, who = request.app[OFFICE], customer_of(request)
+    search = text_of(request.query.get("q"), _SEARCH_LENGTH_MAX)
+    async with office.store.reading() as session:
+        years = await overview.years(session, who.customer_id)
+        chosen = request.query.get("year", "")
+        year = int(chosen) if chosen in {str(each) for each in years} else None
+        if year is None and not chosen and not search and years:
+            year = years[0]
+        invoices = await overview.invoices(session, who.customer_id, year=year, search=search)
+        payments = await overview.payments(session, who.customer_id, PAYMENTS_SHOWN)
+        contracts = await overview.balances(session, who.customer_id, office.settings, office.policy, office.now())
+    return page(
+        request,
+        "billing.html",
+        invoices=invoices,
+        years=years,
+        year=year,
+        search=search,
+        payments=payments,
+        contracts=contracts,
+    )
+
+
+async def _extensions(
+    request: web.Request, session: AsyncSession, contracts: Sequence[overview.ContractBalance]
+) -> dict[str, Extension]:
+    office = request.app[OFFICE]
+    found = {}
+    for contract in contracts:
+        if contract.overdue > Money():
+            found[contract.number] = await extension_for(
+                session, contract.number, office.settings.portal, contract.overdue, office.today(), office.now()
+            )
+    return found
+
+
+async def paid_page(request: web.Request) -> web.StreamResponse:
+    """ "I have paid": what happens next, and how to put the suspension off meanwhile."""
+    office, who = request.app[OFFICE], customer_of(request)
+    async with office.store.reading() as session:
+        contracts = await overview.balances(session, who.customer_id, office.settings, office.policy, office.now())
+        overdue = [each for each in contracts if each.overdue > Money()]
+        extensions = await _extensions(request, session, overdue)
+    return page(request, "paid.html", contracts=overdue, extensions=extensions)
+
+
+async def ask_extension(request: web.Request) -> web.StreamResponse:
+    """Records a promise for one of the customer's own contracts, within the ISP's limits."""
+    office, who, form = request.app[OFFICE], customer_of(request), await request.post()
+    number = text_of(form.get("contract"), 10)
+    async with office.store.transaction() as session:
+        contracts = await overview.balances(session, who.customer_id, office.settings, office.policy, office.now())
+        mine = next((each for each in contracts if each.number == number), None)
+        if mine is None:
+            raise web.HTTPNotFound
+        if form.get("agree") != "yes":
+            raise web.HTTPBadRequest
+        try:
+            await extend(session, number, office.settings.portal, mine.overdue, office.today(), office.now())
+        except NotAllowed:
+            return see("/paid")
+    office.ring()
+    return see("/billing?done=extended")
+
+
+async def document(request: web.Request) -> web.StreamResponse:
+    """The PDF or the ISDOC of one of the customer's own invoices."""
+    office, who = request.app[OFFICE], customer_of(request)
+    number, kind = request.match_info["number"], request.match_info["kind"]
+    async with office.store.reading() as session:
+        found = await overview.invoice(session, who.customer_id, number)
+    if not found.has_document or office.documents is None:
+        raise web.HTTPNotFound
+    body, content_type = await office.documents(found.id, kind)
+    headers = {"Content-Disposition": f'attachment; filename="{found.number}.{kind}"'}
+    return web.Response(body=body, content_type=content_type, headers=headers)

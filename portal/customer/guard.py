@@ -1,0 +1,137 @@
+"""What stands before every handler: who is logged in, whether a form is ours, and the headers of every answer.
+
+The order of the layers, from the outside: headers and errors; the session; the origin and the form's token. A
+handler that needs somebody to be logged in is never called without (`routes.py` says which those are).
+"""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from aiohttp import web
+from structlog import get_logger
+
+from billing.customers import logins
+from config.errors import NotFound
+from config.i18n import N_
+from portal.customer.office import OFFICE, SESSION_COOKIE, TOKEN, WHO, Office
+from portal.customer.pages import DONE, SECURITY_HEADERS
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+NEEDS_LOGIN = "needs_login"
+"""Attribute of a handler's route: nobody else is let in (set by `routes.py`)."""
+_TOKEN_LENGTH_MAX = 100
+
+log = get_logger(__name__)
+
+_ERRORS = {
+    400: (N_("We did not understand that"), N_("Your browser sent something that we can't read.")),
+    403: (N_("Please try that once more"), N_("The form was open for too long, or it did not come from this page.")),
+    404: (N_("There is no such page"), N_("The address may be mistyped, or it belongs to somebody else.")),
+    405: (N_("That can't be done here"), N_("Please go back and use the buttons of the page.")),
+    413: (N_("That is too much"), N_("What you sent is larger than anything we ask for.")),
+    429: (N_("A little slower, please"), N_("There were many requests from your connection. Try again in a minute.")),
+    503: (N_("Please try again in a moment"), N_("We can't show you the page just now. Nothing is lost.")),
+}
+
+
+@web.middleware
+async def answers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every error becomes a page, and every answer carries the security headers."""
+    try:
+        response = await handler(request)
+    except web.HTTPException as refusal:
+        response = refusal if refusal.status < HTTPStatus.BAD_REQUEST else _error(request, refusal.status)
+        if isinstance(refusal, web.HTTPTooManyRequests) or refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            response.headers["Retry-After"] = refusal.headers.get("Retry-After", "60")
+    except NotFound:
+        response = _error(request, HTTPStatus.NOT_FOUND)
+    except ConnectionError:
+        raise  # the reader has gone: there is nobody to answer
+    except Exception as error:
+        log.exception("portal.failed", method=request.method, path=request.path, error=str(error))
+        response = _error(request, HTTPStatus.SERVICE_UNAVAILABLE)
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _error(request: web.Request, status: int) -> web.Response:
+    title, text = _ERRORS.get(status, _ERRORS[400])
+    return page(request, "error.html", status=status, title_text=title, text=text)
+
+
+@web.middleware
+async def knows_who(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Finds the session, and sends whoever has none to the log-in."""
+    office, token = request.app[OFFICE], request.cookies.get(SESSION_COOKIE, "")
+    if token and len(token) <= _TOKEN_LENGTH_MAX:
+        now = office.now()
+        async with office.store.reading() as session:
+            found = await logins.logged_in(session, token, now, idle=office.idle, lasts=office.lasts)
+        if found is not None:
+            request[WHO], is_stale = found
+            request[TOKEN] = token
+            if is_stale:
+                async with office.store.transaction() as session:
+                    await logins.touch(session, request[WHO].session_id, now)
+    if getattr(request.match_info.handler, NEEDS_LOGIN, False):
+        if WHO not in request:
+            raise web.HTTPSeeOther(_login_path(request))
+        if request[WHO].must_change_password and request.path not in ("/account", "/password", "/logout"):
+            raise web.HTTPSeeOther("/account")
+    return await handler(request)
+
+
+def _login_path(request: web.Request) -> str:
+    wanted = request.path_qs if request.method == "GET" else "/"
+    return "/login" if wanted == "/" else f"/login?{urlencode({'to': wanted})}"
+
+
+@web.middleware
+async def believes_forms(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A change needs our own page behind it: by origin, and once logged in by the session's token, too."""
+    if request.method not in ("GET", "HEAD"):
+        office = request.app[OFFICE]
+        if not _is_own_page(request, office):
+            raise web.HTTPForbidden
+        form = await request.post()
+        if TOKEN in request and not hmac.compare_digest(
+            str(form.get("csrf", "")).encode(), office.csrf(request[TOKEN]).encode()
+        ):
+            raise web.HTTPForbidden
+    return await handler(request)
+
+
+def _is_own_page(request: web.Request, office: Office) -> bool:
+    """Browsers name the page that a form stands on; one that names none is no browser of these fifteen years."""
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+    if site not in (None, "same-origin"):
+        return False
+    return origin.lower() == office.origin if origin is not None else site == "same-origin"
+
+
+def page(
+    request: web.Request,
+    template: str,
+    *,
+    status: int = HTTPStatus.OK,
+    headers: dict[str, str] | None = None,
+    **values: object,
+) -> web.Response:
+    """A page for whoever asks, in their language."""
+    office, who = request.app[OFFICE], request.get(WHO)
+    language = office.language_of(request)
+    text = office.pages.render(
+        template,
+        language,
+        who=who,
+        csrf=office.csrf(request[TOKEN]) if who is not None else "",
+        path=request.path,
+        done=DONE.get(request.query.get("done", ""), ""),
+        today=office.today(),
+        **values,
+    )
+    kept = {"Content-Language": language, **(headers or {})}
+    return web.Response(text=text, status=status, content_type="text/html", charset="utf-8", headers=kept)

@@ -1,0 +1,363 @@
+"""What the portal shows of one customer, read in a few queries, however many rows there are.
+
+Every query starts from the customer's id: what belongs to somebody else can't be asked for.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.customers.tables import Contract, Customer
+from billing.dunning.facts import Stage
+from billing.dunning.notices import NoticeView, view
+from billing.dunning.payment_order import PaymentOrder
+from billing.dunning.policy import Policy
+from billing.dunning.tables import Acknowledgement, Line, Notice, Showing
+from billing.invoicing.tables import Invoice, InvoiceLine
+from billing.money import ZERO, Money
+from billing.payments.tables import Allocation, Payment
+from billing.services.tables import Product, Service, ServiceAddress
+from billing.store.tables import Mail
+from config.errors import NotFound
+from config.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ContractBalance:
+    """One contract at a glance."""
+
+    number: str
+    line: str
+    stage: Stage
+    owed: Money
+    """Open invoices, due or not, less credit."""
+    overdue: Money
+    due_on: date | None
+    """Of the oldest open invoice."""
+    suspend_at: datetime | None
+    promise_until_on: date | None
+    credit: Money
+    order: PaymentOrder
+    """How to pay what is owed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """One service of a contract."""
+
+    id: int
+    contract_number: str
+    kind: str
+    product: str
+    starts_on: date
+    ends_on: date | None
+    billed_until_on: date | None
+    line: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """A payment's share of an invoice."""
+
+    on: date
+    amount: Money
+    account: str
+    is_credit_note: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceView:
+    """One invoice or credit note."""
+
+    id: int
+    number: str
+    kind: str
+    contract_number: str
+    issued_on: date
+    due_on: date
+    total: Money
+    open: Money
+    text: str
+    """Its lines, shortly."""
+    has_document: bool
+    """Issued by Hradlo, so there is a PDF."""
+    paid: tuple[Paid, ...] = ()
+
+    def is_overdue(self, today: date) -> bool:
+        return self.open > ZERO and self.due_on < today
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentView:
+    """One payment that arrived."""
+
+    booked_on: date
+    amount: Money
+    contract_number: str
+    account: str
+    unallocated: Money
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRecord:
+    """A notice and its acknowledgement."""
+
+    contract_number: str
+    opened_at: datetime
+    first_shown_at: datetime | None
+    acknowledged_at: datetime | None
+    source_address: str
+    text: str
+    closed_at: datetime | None
+
+
+async def customer(session: AsyncSession, customer_id: int) -> Customer:
+    return await session.get_one(Customer, customer_id)
+
+
+async def balances(
+    session: AsyncSession, customer_id: int, settings: Settings, policy: Policy, now: datetime
+) -> list[ContractBalance]:
+    """The customer's contracts, each with what is owed and how to pay it."""
+    found = []
+    contracts = (
+        await session.execute(
+            select(Contract.id, Contract.number).where(Contract.customer_id == customer_id).order_by(Contract.number)
+        )
+    ).all()
+    credits_of = await _credits(session, customer_id)
+    open_of = await _open_invoices(session, customer_id)
+    for contract_id, number in contracts:
+        seen = await view(session, contract_id, policy, now)
+        found.append(_balance(seen, number, open_of[contract_id], credits_of.get(contract_id, ZERO), settings))
+    return found
+
+
+def _balance(
+    seen: NoticeView, number: str, open_invoices: Sequence[tuple[str, date, Money]], credit: Money, settings: Settings
+) -> ContractBalance:
+    owed = Money.total(amount for _, _, amount in open_invoices)
+    is_dated = seen.stage is Stage.ACKNOWLEDGED and seen.line != "suspended"
+    return ContractBalance(
+        number=number,
+        line=seen.line,
+        stage=seen.stage,
+        owed=owed,
+        overdue=seen.debt,
+        due_on=min((due_on for _, due_on, _ in open_invoices), default=None),
+        suspend_at=seen.suspend_at if is_dated else None,
+        promise_until_on=seen.promise_until_on,
+        credit=credit,
+        order=PaymentOrder.of(settings.isp, number, tuple(name for name, _, _ in open_invoices), owed),
+    )
+
+
+async def _open_invoices(session: AsyncSession, customer_id: int) -> dict[int, list[tuple[str, date, Money]]]:
+    query = (
+        select(Invoice.contract_id, Invoice.number, Invoice.due_on, Invoice.open)
+        .join(Contract, Contract.id == Invoice.contract_id)
+        .where(Contract.customer_id == customer_id, Invoice.open > ZERO)
+        .order_by(Invoice.due_on)
+    )
+    found: dict[int, list[tuple[str, date, Money]]] = defaultdict(list)
+    for contract_id, number, due_on, amount in await session.execute(query):
+        found[contract_id].append((number, due_on, amount))
+    return found
+
+
+async def _credits(session: AsyncSession, customer_id: int) -> dict[int, Money]:
+    unused = (
+        select(Contract.id, func.sum(Payment.unallocated))
+        .join(Payment, Payment.contract_id == Contract.id)
+        .where(Contract.customer_id == customer_id, Payment.state == "matched")
+        .group_by(Contract.id)
+    )
+    notes = (
+        select(Invoice.contract_id, func.sum(Invoice.credit))
+        .join(Contract, Contract.id == Invoice.contract_id)
+        .where(Contract.customer_id == customer_id)
+        .group_by(Invoice.contract_id)
+    )
+    found: dict[int, Money] = defaultdict(Money)
+    for query in (unused, notes):
+        for contract_id, amount in await session.execute(query):
+            found[contract_id] += amount
+    return found
+
+
+async def services(session: AsyncSession, customer_id: int) -> list[ServiceView]:
+    """Every service with its line's state; those that ended last."""
+    rows = await session.execute(
+        select(Service, Product.kind, Product.name, Contract.number, Line.state)
+        .join(Product, Product.id == Service.product_id)
+        .join(Contract, Contract.id == Service.contract_id)
+        .outerjoin(Line, Line.contract_id == Contract.id)
+        .where(Contract.customer_id == customer_id)
+        .order_by(Service.ends_on.is_not(None), Contract.number, Service.starts_on, Service.id)
+    )
+    addresses = await _addresses(session, customer_id)
+    return [
+        ServiceView(
+            id=service.id,
+            contract_number=number,
+            kind=kind,
+            product=product,
+            starts_on=service.starts_on,
+            ends_on=service.ends_on,
+            billed_until_on=service.billed_until_on,
+            line=line or "open",
+            addresses=tuple(addresses[service.id]),
+        )
+        for service, kind, product, number, line in rows
+    ]
+
+
+async def _addresses(session: AsyncSession, customer_id: int) -> dict[int, list[str]]:
+    rows = await session.execute(
+        select(ServiceAddress.service_id, ServiceAddress.network)
+        .join(Service, Service.id == ServiceAddress.service_id)
+        .join(Contract, Contract.id == Service.contract_id)
+        .where(Contract.customer_id == customer_id)
+        .order_by(ServiceAddress.id)
+    )
+    found: dict[int, list[str]] = defaultdict(list)
+    for service_id, network in rows:
+        found[service_id].append(network)
+    return found
+
+
+async def years(session: AsyncSession, customer_id: int) -> list[int]:
+    """The years in which there are invoices, the newest first."""
+    year = func.extract("year", Invoice.issued_on)
+    query = select(year).join(Contract, Contract.id == Invoice.contract_id).where(Contract.customer_id == customer_id)
+    return sorted({int(found) for found in await session.scalars(query.distinct())}, reverse=True)
+
+
+async def invoices(
+    session: AsyncSession, customer_id: int, *, year: int | None = None, search: str = ""
+) -> list[InvoiceView]:
+    """Invoices and credit notes, the newest first, each with what paid it."""
+    query = _invoices_of(customer_id).order_by(Invoice.issued_on.desc(), Invoice.id.desc())
+    if year is not None:
+        query = query.where(Invoice.issued_on.between(date(year, 1, 1), date(year, 12, 31)))
+    rows = (await session.execute(query)).all()
+    paid, texts = await _paid(session, customer_id), await _texts(session, customer_id)
+    found = [_invoice(invoice, number, texts.get(invoice.id, ""), paid[invoice.id]) for invoice, number in rows]
+    wanted = search.casefold().strip()
+    return [each for each in found if wanted in f"{each.number} {each.text}".casefold()]
+
+
+async def invoice(session: AsyncSession, customer_id: int, number: str) -> InvoiceView:
+    """One of the customer's invoices; raises `NotFound` for anybody else's."""
+    row = (await session.execute(_invoices_of(customer_id).where(Invoice.number == number))).first()
+    if row is None:
+        raise NotFound(f"There is no invoice {number}.", "")
+    paid, texts = await _paid(session, customer_id), await _texts(session, customer_id)
+    return _invoice(row[0], row[1], texts.get(row[0].id, ""), paid[row[0].id])
+
+
+def _invoices_of(customer_id: int) -> Select[tuple[Invoice, str]]:
+    return (
+        select(Invoice, Contract.number)
+        .join(Contract, Contract.id == Invoice.contract_id)
+        .where(Contract.customer_id == customer_id)
+    )
+
+
+def _invoice(row: Invoice, contract_number: str, text: str, paid: Sequence[Paid]) -> InvoiceView:
+    return InvoiceView(
+        id=row.id,
+        number=row.number,
+        kind=row.kind,
+        contract_number=contract_number,
+        issued_on=row.issued_on,
+        due_on=row.due_on,
+        total=row.total,
+        open=row.open,
+        text=text,
+        has_document=row.series_id is not None,
+        paid=tuple(paid),
+    )
+
+
+async def _paid(session: AsyncSession, customer_id: int) -> dict[int, list[Paid]]:
+    rows = await session.execute(
+        select(Allocation, Payment.booked_on, Payment.counter_account)
+        .join(Invoice, Invoice.id == Allocation.invoice_id)
+        .join(Contract, Contract.id == Invoice.contract_id)
+        .outerjoin(Payment, Payment.id == Allocation.payment_id)
+        .where(Contract.customer_id == customer_id, Allocation.reversed_at.is_(None))
+        .order_by(Allocation.id)
+    )
+    found: dict[int, list[Paid]] = defaultdict(list)
+    for share, booked_on, account in rows:
+        is_note = share.payment_id is None
+        found[share.invoice_id].append(Paid(booked_on or share.at.date(), share.amount, account or "", is_note))
+    return found
+
+
+async def _texts(session: AsyncSession, customer_id: int) -> dict[int, str]:
+    rows = await session.execute(
+        select(InvoiceLine.invoice_id, InvoiceLine.text, InvoiceLine.serial_number)
+        .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
+        .join(Contract, Contract.id == Invoice.contract_id)
+        .where(Contract.customer_id == customer_id)
+        .order_by(InvoiceLine.invoice_id, InvoiceLine.position)
+    )
+    found: dict[int, list[str]] = defaultdict(list)
+    for invoice_id, text, serial_number in rows:
+        found[invoice_id].append(f"{text} ({serial_number})" if serial_number else text)
+    return {invoice_id: ", ".join(texts) for invoice_id, texts in found.items()}
+
+
+async def payments(session: AsyncSession, customer_id: int, limit: int) -> list[PaymentView]:
+    """The newest payments."""
+    rows = await session.execute(
+        select(Payment.booked_on, Payment.amount, Contract.number, Payment.counter_account, Payment.unallocated)
+        .join(Contract, Contract.id == Payment.contract_id)
+        .where(Contract.customer_id == customer_id, Payment.state == "matched")
+        .order_by(Payment.booked_on.desc(), Payment.id.desc())
+        .limit(limit)
+    )
+    return [PaymentView(*row) for row in rows]
+
+
+async def notices(session: AsyncSession, customer_id: int) -> list[NoticeRecord]:
+    """Every notice, the newest first: when it was shown, and who read it where."""
+    shown = select(func.min(Showing.at)).where(Showing.notice_id == Notice.id).scalar_subquery()
+    rows = await session.execute(
+        select(Contract.number, Notice.opened_at, shown, Acknowledgement, Notice.closed_at)
+        .join(Contract, Contract.id == Notice.contract_id)
+        .outerjoin(Acknowledgement, Acknowledgement.notice_id == Notice.id)
+        .where(Contract.customer_id == customer_id)
+        .order_by(Notice.id.desc())
+    )
+    return [
+        NoticeRecord(
+            number,
+            opened_at,
+            shown_at,
+            a.at if a else None,
+            a.source_address if a else "",
+            a.text if a else "",
+            closed_at,
+        )
+        for number, opened_at, shown_at, a, closed_at in rows
+    ]
+
+
+async def mails(session: AsyncSession, customer_id: int, limit: int) -> list[tuple[datetime, str]]:
+    """Mails about the customer's contracts that were sent: when, and their subject."""
+    rows = await session.execute(
+        select(Mail.sent_at, Mail.subject)
+        .join(Contract, Contract.id == Mail.contract_id)
+        .where(Contract.customer_id == customer_id, Mail.sent_at.is_not(None))
+        .order_by(Mail.id.desc())
+        .limit(limit)
+    )
+    return [(sent_at, subject) for sent_at, subject in rows if sent_at]

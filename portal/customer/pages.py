@@ -1,0 +1,129 @@
+"""The portal's pages as text: templates, the ISP's colours, and what every page has in common. Pure."""
+
+import hashlib
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from billing.money import Money
+from config.i18n import N_, Language, Translator, translator
+from config.settings import Settings
+
+_ROOT = Path(__file__).resolve().parent.parent
+STATIC = _ROOT / "static"
+_LIGHT_ENOUGH = 0.18
+"""Relative luminance (WCAG 2.2) above which black text reads better on a colour than white."""
+
+SECURITY_HEADERS = {
+    "Server": "Hradlo",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Strict-Transport-Security": "max-age=31536000",
+}
+"""On every answer."""
+
+SECTIONS = (
+    ("/", N_("Information")),
+    ("/services", N_("Services")),
+    ("/billing", N_("Billing")),
+    ("/notices", N_("Notices")),
+    ("/account", N_("Log-in and password")),
+)
+DONE = {
+    "saved": N_("Your changes are saved."),
+    "asked": N_("We have your request and will get in touch."),
+    "confirm": N_("We have sent a link to the new address. The change takes effect once you open it."),
+    "email": N_("Your new e-mail address is confirmed."),
+    "password": N_("Your password is changed. All other browsers were logged out."),
+    "ended": N_("All other browsers were logged out."),
+    "out": N_("You are logged out."),
+    "extended": N_("Your extension is recorded. Your line stays as it is until that day."),
+    "reset": N_("If this customer number exists and we know its e-mail address, a link is on its way."),
+}
+"""What a page says above its content after something was done; named in the address by its key."""
+
+
+class Pages:
+    """Renders for one ISP."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._environment = Environment(
+            loader=FileSystemLoader(_ROOT / "templates" / "customer"),
+            autoescape=select_autoescape(["html"]),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals.update(
+            isp=settings.isp, portal=settings.portal, sections=SECTIONS, version=self.version, has_logo=self.has_logo
+        )
+
+    @property
+    def has_logo(self) -> bool:
+        return self._settings.portal.logo is not None
+
+    @cached_property
+    def version(self) -> str:
+        """Changes with the style, so that browsers may keep it for long."""
+        content = b"".join(path.read_bytes() for path in sorted(STATIC.glob("portal.*"))) + self.brand_css.encode()
+        return hashlib.sha256(content).hexdigest()[:12]
+
+    @cached_property
+    def brand_css(self) -> str:
+        """The ISP's colour, and what is written on it."""
+        colour = self._settings.portal.colour
+        return (
+            f":root {{ --brand: {colour}; --on-brand: {'#000' if luminance(colour) > _LIGHT_ENOUGH else '#fff'}; }}\n"
+        )
+
+    def render(self, template: str, language: Language, **values: Any) -> str:
+        _ = translator(language)
+        return self._environment.get_template(template).render(
+            _=_,
+            plural=_.plural,
+            language=language,
+            money=lambda amount: self._money(_, amount),
+            at=lambda instant: self._at(_, instant),
+            size=lambda count: data_size(_, count),
+            moment=lambda instant, span: self._moment(_, instant, span),
+            **values,
+        )
+
+    def _money(self, _: Translator, amount: Money) -> str:
+        return _.money(amount.minor, self._settings.isp.currency)
+
+    def _at(self, _: Translator, instant: datetime) -> str:
+        return _.datetime(instant, self._settings.zone)
+
+    def _moment(self, _: Translator, instant: datetime, span: str) -> str:
+        """When an hour, a day or a month began."""
+        if span == "hour":
+            return self._at(_, instant)
+        day = instant.astimezone(self._settings.zone).date()
+        return _.date(day) if span == "day" else _.month(day)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of ``#rrggbb`` (WCAG 2.2)."""
+    channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def data_size(_: Translator, count: int) -> str:
+    """Bytes as people count them, in powers of ten."""
+    for unit, size in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= size:
+            return f"{_.decimal(count / size)}\N{NO-BREAK SPACE}{unit}"
+    return f"{count}\N{NO-BREAK SPACE}B"

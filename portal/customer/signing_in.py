@@ -1,0 +1,224 @@
+"""Log-in, log-out, language, and a forgotten password.
+
+Customer numbers can be guessed, so nothing here tells whether one exists: a wrong number is answered like a wrong
+password, with the same work done. Tries are limited for each address, and for each number *from* an address; a
+stranger's tries slow the stranger down and nobody else.
+"""
+
+import asyncio
+from datetime import timedelta
+from http import HTTPStatus
+from typing import cast
+
+from aiohttp import web
+from aiohttp.web import HTTPSeeOther
+
+from billing.customers import logins
+from billing.customers.mail_address import sendable
+from billing.customers.passwords import hash_password, password_problem, verify_password
+from billing.customers.portal_mails import password_link
+from billing.store import outbox
+from config.clock import monotonic_seconds
+from config.i18n import LANGUAGES, N_
+from portal.customer.guard import page
+from portal.customer.office import (
+    LANGUAGE_COOKIE,
+    OFFICE,
+    SESSION_COOKIE,
+    WHO,
+    Office,
+    customer_of,
+    user_agent_of,
+)
+from portal.limits import RequestLimit
+
+_NUMBER_LENGTH_MAX = 20
+_PASSWORD_LENGTH_MAX = 200
+_VERIFIED_AT_ONCE = asyncio.Semaphore(4)
+"""Each takes 19 MiB and a core for some 20 ms."""
+_YEAR_SECONDS = 365 * 86_400
+
+WRONG = N_("The customer number or the password is not right.")
+OVER = N_("This link was used already, or it is too old. Please ask for a new one.")
+
+
+async def login_page(request: web.Request) -> web.StreamResponse:
+    if WHO in request:
+        raise HTTPSeeOther("/")
+    return _login(request)
+
+
+def _login(request: web.Request, wrong: str = "", number: str = "", status: int = HTTPStatus.OK) -> web.Response:
+    office = request.app[OFFICE]
+    wanted = own_path(str(request.query.get("to", "")))
+    return page(request, "login.html", wrong=wrong, number=number, to=wanted, demo=office.demo_login, status=status)
+
+
+async def login(request: web.Request) -> web.StreamResponse:
+    """Checks number and password; the session is new, whatever cookie the browser brought."""
+    office, form = request.app[OFFICE], await request.post()
+    number, password = (
+        text_of(form.get("number"), _NUMBER_LENGTH_MAX),
+        text_of(form.get("password"), _PASSWORD_LENGTH_MAX),
+    )
+    address = office.address_of(request)
+    spend(office.logins, address)
+    spend(office.guesses, (number.lower(), address))
+    async with office.store.reading() as session:
+        found = await logins.credentials(session, number)
+    async with _VERIFIED_AT_ONCE:
+        is_right = await asyncio.to_thread(verify_password, password, found.password_hash if found else "")
+    if found is None or not is_right:
+        return _login(request, WRONG, number, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return await _enter(request, found.customer_id, own_path(text_of(form.get("to"), 1000)) or "/")
+
+
+async def _enter(request: web.Request, customer_id: int, path: str) -> web.StreamResponse:
+    office = request.app[OFFICE]
+    async with office.store.transaction() as session:
+        if WHO in request:  # whoever was logged in here before is not any more
+            await logins.end_session(session, request[WHO].session_id, office.now())
+        token = await logins.open_session(
+            session,
+            customer_id,
+            source_address=office.address_of(request),
+            user_agent=user_agent_of(request),
+            now=office.now(),
+        )
+    response = see(path)
+    _keep(response, SESSION_COOKIE, token, None)
+    return response
+
+
+async def logout(request: web.Request) -> web.StreamResponse:
+    office = request.app[OFFICE]
+    async with office.store.transaction() as session:
+        await logins.end_session(session, customer_of(request).session_id, office.now())
+    response = see("/login?done=out")
+    _keep(response, SESSION_COOKIE, "", 0)
+    return response
+
+
+async def choose_language(request: web.Request) -> web.StreamResponse:
+    form = await request.post()
+    language = str(form.get("language", ""))
+    response = see(own_path(text_of(form.get("to"), 1000)) or "/")
+    if language in LANGUAGES:
+        _keep(response, LANGUAGE_COOKIE, language, _YEAR_SECONDS)
+    return response
+
+
+async def forgot_page(request: web.Request) -> web.StreamResponse:
+    return page(request, "forgot.html")
+
+
+async def forgot(request: web.Request) -> web.StreamResponse:
+    """Mails a link to the address that we know; says the same whether there is one or not."""
+    office, form = request.app[OFFICE], await request.post()
+    spend(office.mails, office.address_of(request))
+    number = text_of(form.get("number"), _NUMBER_LENGTH_MAX)
+    async with office.store.transaction() as session:
+        found = await logins.credentials(session, number)
+        email = sendable(found.email) if found else None
+        if found and email:
+            token = await logins.make_link(
+                session, "password", found.customer_id, email, lasts=_link_lasts(office), now=office.now()
+            )
+            draft = password_link(office.settings, email, office.language_of(request), token, number)
+            domain = outbox.sender_domain(office.settings.mail.sender)
+            await outbox.put(session, [draft], office.now(), domain=domain)
+    return see("/login?done=reset")
+
+
+async def reset_page(request: web.Request) -> web.StreamResponse:
+    """The form behind the link of the mail; opening it uses nothing up (programs look into mails, too)."""
+    return await _reset(request, str(request.query.get("t", "")))
+
+
+async def _reset(request: web.Request, token: str, wrong: str = "") -> web.StreamResponse:
+    office = request.app[OFFICE]
+    async with office.store.reading() as session:
+        found = await logins.link(session, "password", token, office.now())
+    status = HTTPStatus.OK if found and not wrong else HTTPStatus.UNPROCESSABLE_ENTITY
+    return page(request, "reset.html", token=token if found else "", wrong=wrong if found else OVER, status=status)
+
+
+async def reset(request: web.Request) -> web.StreamResponse:
+    office, form = request.app[OFFICE], await request.post()
+    token, new = text_of(form.get("t"), 100), text_of(form.get("new"), _PASSWORD_LENGTH_MAX + 1)
+    if wrong := password_problem(new):
+        return await _reset(request, token, wrong)
+    spend(office.logins, office.address_of(request))
+    new_hash = await asyncio.to_thread(hash_password, new)
+    async with office.store.transaction() as session:
+        used = await logins.use_link(session, "password", token, office.now())
+        if used:
+            await logins.set_password(session, used[0], new_hash, office.now(), one_time=False)
+    if used is None:
+        return await _reset(request, token)
+    return await _enter(request, used[0], "/?done=password")
+
+
+async def change_password(request: web.Request) -> web.StreamResponse:
+    """A new password needs the old one; every other browser is logged out, this one gets a new session."""
+    office, form, who = request.app[OFFICE], await request.post(), customer_of(request)
+    old, new = (text_of(form.get(name), _PASSWORD_LENGTH_MAX + 1) for name in ("old", "new"))
+    spend(office.guesses, (who.customer_number.lower(), office.address_of(request)))
+    async with office.store.reading() as session:
+        found = await logins.credentials(session, who.customer_number)
+    is_right = await asyncio.to_thread(verify_password, old, found.password_hash if found else "")
+    wrong = N_("The old password is not right.") if not is_right else password_problem(new)
+    if not wrong and old == new:
+        wrong = N_("The new password is the old one.")
+    if wrong:
+        return await account_page(request, wrong)
+    new_hash = await asyncio.to_thread(hash_password, new)
+    async with office.store.transaction() as session:
+        await logins.set_password(session, who.customer_id, new_hash, office.now(), one_time=False)
+    return await _enter(request, who.customer_id, "/account?done=password")
+
+
+async def account_page(request: web.Request, wrong: str = "") -> web.StreamResponse:
+    """The password, and the browsers that are logged in."""
+    office, who = request.app[OFFICE], customer_of(request)
+    async with office.store.reading() as session:
+        browsers = await logins.sessions_of(session, who.customer_id, office.now() - office.idle)
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK
+    return page(request, "account.html", wrong=wrong, browsers=browsers, status=status)
+
+
+async def end_others(request: web.Request) -> web.StreamResponse:
+    office, who = request.app[OFFICE], customer_of(request)
+    async with office.store.transaction() as session:
+        await logins.end_sessions(session, who.customer_id, office.now(), but=who.session_id)
+    return see("/account?done=ended")
+
+
+def own_path(wanted: str) -> str:
+    """The path if it is one of this portal, else nothing: nobody is sent elsewhere after a log-in."""
+    is_own = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
+    return wanted if is_own and wanted.isprintable() and wanted.isascii() else ""
+
+
+def text_of(value: object, length_max: int) -> str:
+    """A form's field; a file, a list or something endless is no text."""
+    text = value if isinstance(value, str) else ""
+    return text[: length_max + 1].replace("\0", "")
+
+
+def spend(limit: RequestLimit, source: object) -> None:
+    verdict = limit.ask(cast(str, source), monotonic_seconds())
+    if not verdict.is_allowed:
+        raise web.HTTPTooManyRequests(headers={"Retry-After": str(int(verdict.retry_after_seconds) + 1)})
+
+
+def see(path: str) -> web.Response:
+    return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": path})
+
+
+def _keep(response: web.Response, name: str, value: str, max_age_seconds: int | None) -> None:
+    response.set_cookie(name, value, max_age=max_age_seconds, path="/", secure=True, httponly=True, samesite="Lax")
+
+
+def _link_lasts(office: Office) -> timedelta:
+    return timedelta(minutes=office.settings.portal.link_minutes)
