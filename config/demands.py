@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from holidays.utils import list_supported_countries
 
@@ -16,6 +17,7 @@ def problems(settings: Settings) -> list[Problem]:
     """What one setting demands of another, and the secrets."""
     found = [settings.secret_problem("signing_key")]
     found += _mail_problems(settings)
+    found += _fio_problems(settings)
     found += _dunning_problems(settings)
     if settings.dunning.spares_holidays and settings.isp.country not in list_supported_countries():
         message = "has no known public holidays: set dunning.spares_holidays = false"
@@ -47,6 +49,14 @@ def _mail_problems(settings: Settings) -> list[Problem | None]:
             found.append(settings.secret_problem("smtp_password"))
         if settings.mail.security == "none" and settings.mail.host not in ("localhost", "127.0.0.1", "::1"):
             found.append(Problem("[mail] security", "would send the password in clear: use starttls or tls"))
+    return found
+
+
+def _fio_problems(settings: Settings) -> list[Problem | None]:
+    found = [settings.secret_problem(name) for name in settings.fio.tokens if not settings.is_withheld(name)]
+    host = urlsplit(settings.fio.url).hostname
+    if urlsplit(settings.fio.url).scheme != "https" and host not in ("localhost", "127.0.0.1", "::1"):
+        found.append(Problem("[fio] url", "would send the token in clear: use https"))
     return found
 
 

@@ -7,6 +7,7 @@
     │   └── JournalBroken       the audit journal does not verify: names the first bad row
     ├── InputRejected           a file was refused whole: every bad row with line and column
     │   └── StatementRejected   a bank statement that can't be read or does not add up
+    ├── BankUnreachable         the bank gave no statement: says why, never where
     ├── NotFound                no such contract, invoice, payment
     ├── NotAllowed              a rule forbids it: says which
     ├── ClockBehind             the clock stands far before what the journal knows
@@ -76,6 +77,10 @@ class DatabaseTooNew(StoreError):
 
 class JournalBroken(StoreError):
     """The audit journal does not verify."""
+
+
+class BankUnreachable(HradloError):
+    """The bank gave no statement. Its address is a secret (a token stands in it) and is never in the message."""
 
 
 class NotFound(HradloError):

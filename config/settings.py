@@ -61,7 +61,7 @@ class Secrets(Section):
 
     directory: Path = Field(
         Path("/etc/hradlo/secrets"),
-        description="Holds signing_key (made by `hradlo init`) and smtp_password. LoadCredential wins over it.",
+        description="Holds signing_key (made by `hradlo init`), smtp_password, fio_token. LoadCredential wins over it.",
     )
 
 
@@ -214,6 +214,16 @@ class Payments(Section):
     watch_seconds: int = Field(10, ge=1, description="How often the folder is looked at.")
 
 
+class Fio(Section):
+    """Movements straight from Fio banka, by its API (docs/bank.md). Off without `tokens`."""
+
+    tokens: tuple[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], ...] = Field(
+        (), description="Names of the secrets that hold a token, one for each account, for example fio_token."
+    )
+    every_minutes: int = Field(15, ge=1, le=1440, description="How often each account is asked.")
+    url: Url = Field("https://fioapi.fio.cz/v1/rest", description="Where the API is; a token is sent nowhere else.")
+
+
 class Daemon(Section):
     """The running program."""
 
@@ -235,6 +245,7 @@ class Settings(Section):
     enforcement: Enforcement = Enforcement()  # type: ignore[call-arg]
     mail: Mail = Mail()  # type: ignore[call-arg]
     payments: Payments = Payments()  # type: ignore[call-arg]
+    fio: Fio = Fio()  # type: ignore[call-arg]
     daemon: Daemon = Daemon()  # type: ignore[call-arg]
 
     @cached_property
@@ -272,6 +283,7 @@ class Settings(Section):
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not text"
             remedy = "`hradlo init` makes it" if name == "signing_key" else "write it there, for Hradlo's user only"
+            remedy = "run this as root" if isinstance(error, PermissionError) else remedy
             return Problem(f"secret {name}", f"{path} can't be read ({reason}): {remedy}")
         if not text:
             return Problem(f"secret {name}", f"{path} is empty")
@@ -298,6 +310,7 @@ def load(path: Path = DEFAULT_PATH) -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         remedy = "Write one with `hradlo init`, or name another with --config."
+        remedy = "Run this as root." if isinstance(error, PermissionError) else remedy
         raise SettingsError(f"{path} can't be read: {reason}.", [], remedy) from error
     settings, problems = _validated(_tables(text, str(path)))
     named = {problem.place.partition(" item ")[0] for problem in problems}

@@ -21,6 +21,7 @@ from config.clock import Clock, monotonic_seconds
 from config.errors import ClockBehind, DriverError, HradloError
 from config.settings import Settings
 from daemon import doorbell, sdnotify
+from daemon.bank_download import keep_downloading
 from daemon.garden import Garden
 from daemon.mailer import send_due
 from daemon.reconcile import Reconciler
@@ -60,6 +61,9 @@ class Engine:
             tasks.create_task(self._keep_watchdog_fed(), name="watchdog")
             if self._settings.payments.watch_folder:
                 tasks.create_task(self._keep_importing(), name="watched folder")
+            if self._settings.fio.tokens:
+                downloading = keep_downloading(self._settings, self._store, self._clock, self._woken.set)
+                tasks.create_task(downloading, name="Fio")
 
     # ── rounds ──────────────────────────────────────────────────────────────────────────────────────────────────
 
