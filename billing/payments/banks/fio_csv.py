@@ -116,6 +116,10 @@ def _sheet(rows: Iterator[tuple[int, list[str]]]) -> _Sheet:
     missing = [name for name in NEEDED_COLUMNS if name not in sheet.columns]
     if missing:
         raise _Unreadable(f"the column {', '.join(missing)} is missing")
+    for name in ("openingBalance", "closingBalance"):
+        if not sheet.facts.get(name):
+            message = f"{name}: the balance is missing; export a statement (výpis), not a list of movements"
+            raise _Unreadable(message)
     return sheet
 
 
@@ -136,10 +140,6 @@ def _row(columns: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
 
 
 def _statement(facts: dict[str, str], lines: tuple[StatementLine, ...]) -> Statement:
-    for name in ("openingBalance", "closingBalance"):
-        if not facts.get(name):
-            message = f"{name}: the balance is missing; export a statement (výpis), not a list of movements"
-            raise _Unreadable(message)
     account = facts.get("account") or f"{facts.get('accountId', '')}/{facts.get('bankId', '')}".rstrip("/")
     number, _, year = facts.get("number", "").partition("/")
     number, year = number or facts.get("idList", ""), year or facts.get("yearList", "")

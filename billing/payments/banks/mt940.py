@@ -52,8 +52,7 @@ _ENVELOPE = re.compile(r"^(?:\{[^\n]*|-\}[^\n]*|-)$", re.MULTILINE)
 """What SWIFT wraps around a message: {1:…}{2:…}{4: before it, -} after it."""
 
 # It logs what it can't read, which is somebody's payment.
-logging.getLogger("mt940").propagate = False
-logging.getLogger("mt940").addHandler(logging.NullHandler())
+logging.getLogger("mt940").setLevel(logging.CRITICAL + 1)
 
 
 class _Unreadable(ValueError):
