@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -14,6 +15,7 @@ from billing.dunning.policy import Policy
 from billing.dunning.reading import load_facts
 from billing.dunning.rules import decide
 from billing.dunning.tables import AcknowledgedInvoice, Acknowledgement, Line, Notice, Showing
+from billing.importing import in_chunks
 from billing.money import Money
 from billing.store import journal
 
@@ -87,6 +89,16 @@ async def line_of(session: AsyncSession, contract_id: int) -> str:
     """What the network was last told to do to the contract's addresses: `open`, `notice` or `suspended`."""
     state = await session.scalar(select(Line.state).where(Line.contract_id == contract_id))
     return state or "open"
+
+
+async def restricted_of(session: AsyncSession, contract_ids: Collection[int]) -> set[int]:
+    """Those of some contracts whose line is not open, as the network was last told."""
+    found: set[int] = set()
+    for chunk in in_chunks(list(contract_ids)):
+        found.update(
+            await session.scalars(select(Line.contract_id).where(Line.contract_id.in_(chunk), Line.state != "open"))
+        )
+    return found
 
 
 async def record_showing(

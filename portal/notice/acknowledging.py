@@ -18,7 +18,6 @@ from structlog import get_logger
 from billing.dunning import notices
 from billing.services.operations import contract_of
 from billing.store.clock_guard import require_plausible
-from config.clock import monotonic_seconds
 from config.i18n import LANGUAGES
 from portal.client_address import speaks_for_others
 from portal.notice.desk import Desk, peer_of, user_agent_of
@@ -28,7 +27,6 @@ from portal.notice.tokens import ShownNotice, is_recent
 
 OPEN_SECONDS_MAX = 1.5
 """So long the answer waits for the line, so that the browser does not run into the redirect again."""
-_LOOK_SECONDS = 0.015
 _FORM_FIELDS_MAX = 4
 _FORM_TYPE = "application/x-www-form-urlencoded"
 
@@ -147,7 +145,8 @@ async def acknowledge(desk: Desk, request: web.Request) -> Outcome:
         return outcome
     desk.counters.acknowledgements += 1
     desk.ring()
-    is_open = await _wait_until_open(desk, outcome.contract_id)
+    # The engine may be down: the page must not hang.
+    is_open = await desk.openings.wait(outcome.contract_id, OPEN_SECONDS_MAX)
     log.info(
         "acknowledgement.written",
         contract_id=outcome.contract_id,
@@ -157,16 +156,6 @@ async def acknowledge(desk: Desk, request: web.Request) -> Outcome:
         is_open=is_open,
     )
     return outcome
-
-
-async def _wait_until_open(desk: Desk, contract_id: int) -> bool:
-    """Looks at what the engine records, for a bounded time: the engine may be down, the page must not hang."""
-    deadline = monotonic_seconds() + OPEN_SECONDS_MAX
-    while monotonic_seconds() < deadline:
-        if await is_open(desk, contract_id):
-            return True
-        await asyncio.sleep(_LOOK_SECONDS)
-    return False
 
 
 async def is_open(desk: Desk, contract_id: int) -> bool:

@@ -15,6 +15,7 @@ from config.i18n import LANGUAGES, Language, negotiate
 from config.settings import Settings
 from portal.client_address import source_address
 from portal.notice.counters import Counters
+from portal.notice.openings import Openings
 from portal.notice.pages import Asking, Pages
 from portal.notice.requests import netloc_of
 from portal.notice.tokens import Tokens
@@ -35,11 +36,13 @@ class Desk:
     policy: Policy = field(init=False)
     pages: Pages = field(init=False)
     tokens: Tokens = field(init=False)
+    openings: Openings = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "policy", Policy.from_settings(self.settings))
         object.__setattr__(self, "pages", Pages(self.settings))
         object.__setattr__(self, "tokens", make_tokens(self.settings))
+        object.__setattr__(self, "openings", Openings(self.store))
 
     @property
     def base(self) -> str:
