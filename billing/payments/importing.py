@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from typing import Any, cast
 
 from sqlalchemy import Table, func, insert, select
@@ -19,7 +20,6 @@ from billing.payments.arrivals import Arrival, Key, Likeness, arrivals, twins, u
 from billing.payments.banks.account import same_account
 from billing.payments.banks.statement import Statement, StatementLine, rejected
 from billing.payments.ledger import MoneyFact, Side
-from billing.payments.open_items import Paid
 from billing.payments.rules import Match
 from billing.payments.tables import BankStatement, Payment
 from billing.store import journal
@@ -142,8 +142,8 @@ async def _write(
     await session.execute(insert(_PAYMENT), [_row(each, statement_ids) for each in outcomes])
     rows = await session.execute(select(Payment.account, Payment.bank_ref, Payment.id).where(Payment.id > last_id))
     ids: dict[Key, int] = {(account, ref): payment_id for account, ref, payment_id in rows}
-    paid = (Paid(ids[each.arrival.key], share) for each in outcomes for share in each.match.shares)
-    await open_items.write_shares(session, paid, now)
+    paid = (open_items.of_payment(ids[each.arrival.key], each.match.shares) for each in outcomes)
+    await open_items.write_shares(session, chain.from_iterable(paid), now)
     await ledger.post_many(session, [_fact(each) for each in outcomes], now)
     await journal.append_many(session, [_entry(each, ids, now) for each in outcomes])
 

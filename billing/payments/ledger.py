@@ -6,7 +6,8 @@
     bank:ACCOUNT       what arrived on a bank account              a payment (debit)
     suspense           payments of which nobody knows the owner    a waiting payment (credit)
     opening            what was settled before Hradlo kept books   an imported, partly paid invoice (debit)
-    revenue            what was invoiced                           an invoice (credit)
+    revenue            what was invoiced, without VAT              an invoice (credit)
+    vat                the VAT of it, owed to the state            an invoice (credit)
 
 Debits are positive, credits negative, and the sides of a fact sum to zero. The key of a fact makes it
 unrepeatable: posting it again changes nothing, posting something else under it is refused. Sealing is the last
@@ -33,6 +34,7 @@ CREDIT = "credit"
 SUSPENSE = "suspense"
 OPENING = "opening"
 REVENUE = "revenue"
+VAT = "vat"
 BANK = "bank:"
 
 KEYS_PER_QUERY = 1000
@@ -65,14 +67,39 @@ class MoneyFact:
             raise ValueError(f"{self.key} does not balance: its sides sum to {total}")
 
 
-def invoice_opened(*, number: str, contract_id: int, issued_on: date, total: Money, open: Money) -> MoneyFact:  # noqa: A002 (the domain's word)
-    """An invoice enters the books; what was paid of it before comes from `opening`."""
+def invoice_opened(
+    *,
+    number: str,
+    contract_id: int,
+    issued_on: date,
+    total: Money,
+    open: Money,  # noqa: A002 (the domain's word)
+    vat: Money = ZERO,
+) -> MoneyFact:
+    """An invoice enters the books; what was paid of it before comes from `opening`.
+
+    `vat` is zero of an invoice that another program issued: its VAT is in that program's books.
+    """
     sides = (
         Side(RECEIVABLE, open, contract_id),
         Side(OPENING, total - open, contract_id),
-        Side(REVENUE, -total),
+        Side(REVENUE, vat - total),
+        Side(VAT, -vat),
     )
     return MoneyFact(f"invoice:{number}:opened", "invoice", issued_on, sides)
+
+
+def credit_note_issued(
+    *, number: str, contract_id: int, issued_on: date, total: Money, vat: Money, applied: Money
+) -> MoneyFact:
+    """A credit note (`total` and `vat` are negative): `applied` to what it corrects, the rest is credit."""
+    sides = (
+        Side(RECEIVABLE, -applied, contract_id),
+        Side(CREDIT, total + applied, contract_id),
+        Side(REVENUE, vat - total),
+        Side(VAT, -vat),
+    )
+    return MoneyFact(f"credit_note:{number}:issued", "credit_note", issued_on, sides)
 
 
 async def post(
@@ -125,6 +152,11 @@ async def _write(session: AsyncSession, facts: Sequence[MoneyFact], now: datetim
     await session.execute(update(_TRANSACTION).where(unsealed).values(is_sealed=True))
 
 
+async def is_known(session: AsyncSession, key: str) -> bool:
+    """Whether a fact with that key was posted."""
+    return await session.scalar(select(_TRANSACTION.c.id).where(_TRANSACTION.c.key == key)) is not None
+
+
 async def _known(session: AsyncSession, keys: Sequence[str]) -> list[MoneyFact]:
     """The facts among `keys` that the ledger has already."""
     heads: dict[str, tuple[str, date]] = {}
@@ -171,7 +203,7 @@ async def verify(session: AsyncSession) -> list[Problem]:
     found = [await _unsound_transaction(session), await _unbalanced_whole(session)]
     found += [
         _difference("contract {}", "receivable", await _balances(session, RECEIVABLE), await _open_invoices(session)),
-        _difference("contract {}", "credit", await _balances(session, CREDIT), await _unallocated(session)),
+        _difference("contract {}", "credit", await _balances(session, CREDIT), await _unused(session)),
         _difference("ledger", "suspense", await _suspense(session), await _waiting(session)),
         _difference("account {}", "bank", await _bank_balances(session), await _received(session)),
         _difference("invoice {}", "total less open", await _settled(session), await _paid_invoices(session)),
@@ -226,11 +258,15 @@ async def _open_invoices(session: AsyncSession) -> dict[str, Money]:
     return await _sums(session, of_contracts.group_by(Contract.number))
 
 
-async def _unallocated(session: AsyncSession) -> dict[str, Money]:
+async def _unused(session: AsyncSession) -> dict[str, Money]:
     """Per contract, with the sign of the credit account: what the ISP owes is negative."""
-    unused = select(Contract.number, func.sum(Payment.unallocated)).join(Payment, Payment.contract_id == Contract.id)
-    sums = await _sums(session, unused.where(Payment.state == "matched").group_by(Contract.number))
-    return {number: -amount for number, amount in sums.items()}
+    payments = select(Contract.number, func.sum(Payment.unallocated)).join(Payment, Payment.contract_id == Contract.id)
+    notes = select(Contract.number, func.sum(Invoice.credit)).join(Invoice, Invoice.contract_id == Contract.id)
+    found: dict[str, Money] = {}
+    for unused in (payments.where(Payment.state == "matched"), notes.where(Invoice.kind == "credit_note")):
+        for number, amount in (await _sums(session, unused.group_by(Contract.number))).items():
+            found[number] = found.get(number, ZERO) - amount
+    return found
 
 
 async def _suspense(session: AsyncSession) -> dict[str, Money]:
@@ -254,13 +290,22 @@ async def _received(session: AsyncSession) -> dict[str, Money]:
 
 
 async def _settled(session: AsyncSession) -> dict[str, Money]:
-    return await _sums(session, select(Invoice.number, type_coerce(Invoice.total - Invoice.open, Amount)))
+    """Per invoice: what is not open any more; of a credit note, what it paid."""
+    invoices = select(Invoice.number, type_coerce(Invoice.total - Invoice.open, Amount)).where(
+        Invoice.kind == "invoice"
+    )
+    notes = select(Invoice.number, type_coerce(-Invoice.total - Invoice.credit, Amount)).where(
+        Invoice.kind == "credit_note"
+    )
+    return await _sums(session, invoices) | await _sums(session, notes)
 
 
 async def _paid_invoices(session: AsyncSession) -> dict[str, Money]:
     """Per invoice: what allocations paid, and what was settled before Hradlo kept books."""
-    paid = select(Invoice.number, func.sum(Allocation.amount)).join(Allocation, Allocation.invoice_id == Invoice.id)
-    sums = await _sums(session, paid.group_by(Invoice.number))
+    live = select(Invoice.number, func.sum(Allocation.amount)).where(Allocation.reversed_at.is_(None))
+    paid = live.join(Allocation, Allocation.invoice_id == Invoice.id).group_by(Invoice.number)
+    spent = live.join(Allocation, Allocation.credit_note_id == Invoice.id).group_by(Invoice.number)
+    sums = await _sums(session, paid) | await _sums(session, spent)
     before = (
         select(LedgerTransaction.key, func.sum(Posting.amount))
         .join(Posting, Posting.transaction_id == LedgerTransaction.id)
@@ -278,4 +323,5 @@ async def _used(session: AsyncSession) -> dict[str, Money]:
 
 async def _used_payments(session: AsyncSession) -> dict[str, Money]:
     used = select(Allocation.payment_id, func.sum(Allocation.amount))
-    return await _sums(session, used.group_by(Allocation.payment_id))
+    live = used.where(Allocation.payment_id.is_not(None), Allocation.reversed_at.is_(None))
+    return await _sums(session, live.group_by(Allocation.payment_id))

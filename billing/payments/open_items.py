@@ -10,8 +10,8 @@ transaction at a time. (Each is journalled anyway, so it is the lock that it wou
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, TypeVar, cast
+from datetime import date, datetime
+from typing import Any, Literal, TypeVar, cast
 
 from sqlalchemy import ColumnElement, Table, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -33,22 +33,36 @@ _T = TypeVar("_T", int, str)
 
 
 @dataclass(frozen=True, slots=True)
-class Credit:
-    """A payment of which something is not used yet."""
+class Source:
+    """What an invoice is paid with."""
 
-    payment_id: int
+    kind: Literal["payment", "credit_note"]
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """A payment or a credit note of which something is not used yet."""
+
+    source: Source
     contract_id: int
-    unallocated: Money
+    unused: Money
+    since_on: date
     times_used: int
     """How many shares of it there are: the ordinal of the next one's ledger key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """A share and the payment that it is of."""
+    """A share and what it is of."""
 
-    payment_id: int
+    source: Source
     share: Share
+
+
+def of_payment(payment_id: int, shares: Iterable[Share]) -> Iterator[Paid]:
+    """The shares of one payment."""
+    return (Paid(Source("payment", payment_id), share) for share in shares)
 
 
 def chunks(values: Collection[_T]) -> Iterator[Sequence[_T]]:
@@ -88,18 +102,34 @@ async def _debtors(session: AsyncSession, wanted: ColumnElement[bool]) -> list[D
 
 
 async def credits_of(session: AsyncSession, contract_ids: Collection[int]) -> dict[int, list[Credit]]:
-    """The unused money of each contract's payments, the oldest first."""
-    times_used = select(func.count()).where(Allocation.payment_id == Payment.id).scalar_subquery()
+    """The unused money of each contract, of payments and of credit notes, the oldest first."""
     found: dict[int, list[Credit]] = defaultdict(list)
     for chunk in chunks(contract_ids):
-        rows = await session.execute(
-            select(Payment.id, Payment.contract_id, Payment.unallocated, times_used)
-            .where(Payment.contract_id.in_(chunk), Payment.state == "matched", Payment.unallocated > ZERO)
-            .order_by(Payment.booked_on, Payment.id)
-        )
-        for payment_id, contract_id, unallocated, times in rows:
-            found[contract_id].append(Credit(payment_id, contract_id, unallocated, times))
+        for credit in [*await _unused_payments(session, chunk), *await _unused_credit_notes(session, chunk)]:
+            found[credit.contract_id].append(credit)
+    for credits_of_contract in found.values():
+        credits_of_contract.sort(key=lambda credit: (credit.since_on, credit.source.kind, credit.source.id))
     return found
+
+
+async def _unused_payments(session: AsyncSession, contract_ids: Sequence[int]) -> list[Credit]:
+    times_used = select(func.count()).where(Allocation.payment_id == Payment.id).scalar_subquery()
+    rows = await session.execute(
+        select(Payment.id, Payment.contract_id, Payment.unallocated, Payment.booked_on, times_used).where(
+            Payment.contract_id.in_(contract_ids), Payment.state == "matched", Payment.unallocated > ZERO
+        )
+    )
+    return [Credit(Source("payment", row[0]), *row[1:]) for row in rows]
+
+
+async def _unused_credit_notes(session: AsyncSession, contract_ids: Sequence[int]) -> list[Credit]:
+    times_used = select(func.count()).where(Allocation.credit_note_id == Invoice.id).scalar_subquery()
+    rows = await session.execute(
+        select(Invoice.id, Invoice.contract_id, Invoice.credit, Invoice.issued_on, times_used).where(
+            Invoice.contract_id.in_(contract_ids), Invoice.kind == "credit_note", Invoice.credit > ZERO
+        )
+    )
+    return [Credit(Source("credit_note", row[0]), *row[1:]) for row in rows]
 
 
 async def write_shares(session: AsyncSession, paid: Iterable[Paid], now: datetime) -> None:
@@ -108,9 +138,8 @@ async def write_shares(session: AsyncSession, paid: Iterable[Paid], now: datetim
     of_invoices: dict[int, Money] = defaultdict(Money)
     for each in paid:
         share = each.share
-        allocations.append(
-            {"payment_id": each.payment_id, "invoice_id": share.invoice_id, "amount": share.amount, "at": now}
-        )
+        source_id = {"payment_id": None, "credit_note_id": None, f"{each.source.kind}_id": each.source.id}
+        allocations.append({**source_id, "invoice_id": share.invoice_id, "amount": share.amount, "at": now})
         of_invoices[share.invoice_id] += share.amount
     if not allocations:
         return
@@ -123,13 +152,13 @@ async def write_shares(session: AsyncSession, paid: Iterable[Paid], now: datetim
     )
 
 
-async def use_up(session: AsyncSession, used: Iterable[tuple[int, Money]]) -> None:
-    """Lowers what is unallocated of payments, (payment id, amount)."""
-    rows = [{"of_id": payment_id, "of_amount": amount} for payment_id, amount in used]
-    if rows:
-        await session.execute(
-            update(_PAYMENT)
-            .where(_PAYMENT.c.id == bindparam("of_id"))
-            .values(unallocated=_PAYMENT.c.unallocated - bindparam("of_amount", type_=_PAYMENT.c.unallocated.type)),
-            rows,
-        )
+async def use_up(session: AsyncSession, used: Iterable[tuple[Source, Money]]) -> None:
+    """Lowers what is unused of payments and credit notes."""
+    rows: dict[str, list[dict[str, Any]]] = {"payment": [], "credit_note": []}
+    for source, amount in used:
+        rows[source.kind].append({"of_id": source.id, "of_amount": amount})
+    for column, of_kind in ((_PAYMENT.c.unallocated, rows["payment"]), (_INVOICE.c.credit, rows["credit_note"])):
+        if of_kind:
+            lowered = column - bindparam("of_amount", type_=column.type)
+            lowering = update(column.table).where(column.table.c.id == bindparam("of_id")).values({column: lowered})
+            await session.execute(lowering, of_kind)

@@ -17,13 +17,21 @@ from billing.money import Money
 from billing.payments import ledger, open_items, rules
 from billing.payments.importing import ImportReport, import_statements
 from billing.payments.ledger import MoneyFact, Side
-from billing.payments.open_items import Credit, Paid
+from billing.payments.open_items import Credit, Paid, Source
 from billing.payments.rules import Debtor, Match, Share
 from billing.payments.tables import Payment
 from billing.store import journal
 from config.errors import NotAllowed, NotFound
 
-__all__ = ["ImportReport", "WaitingPayment", "assign", "import_statements", "unmatched", "use_credit"]
+__all__ = [
+    "ImportReport",
+    "WaitingPayment",
+    "apply_credit_note",
+    "assign",
+    "import_statements",
+    "unmatched",
+    "use_credit",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +70,22 @@ async def unmatched(session: AsyncSession) -> list[WaitingPayment]:
 
 
 async def use_credit(session: AsyncSession, contract_ids: Collection[int], now: datetime) -> set[int]:
-    """Pays open invoices from what was paid too much before, and says whose; call it after new invoices."""
+    """Pays open invoices from what was paid or credited too much, and says whose; call it after new invoices."""
     await journal.lock(session)
     credit = await open_items.credits_of(session, contract_ids)
     debtors = await open_items.debtors_by_id(session, list(credit))
     spent: list[tuple[Credit, tuple[Share, ...]]] = []
     for contract_id, of_contract in credit.items():
-        by_payment = {each.payment_id: each for each in of_contract}
-        unused = [(each.payment_id, each.unallocated) for each in of_contract]
-        shares_of = rules.use_credit(unused, debtors[contract_id])
-        spent += [(by_payment[payment_id], shares) for payment_id, shares in shares_of]
+        unused = [(each, each.unused) for each in of_contract]
+        spent += rules.use_credit(unused, debtors[contract_id])
     if spent:
         await _write_spent(session, spent, now)
     return {each.contract_id for each, _ in spent}
 
 
 async def _write_spent(session: AsyncSession, spent: list[tuple[Credit, tuple[Share, ...]]], now: datetime) -> None:
-    await open_items.write_shares(session, (Paid(c.payment_id, share) for c, shares in spent for share in shares), now)
-    await open_items.use_up(session, [(credit.payment_id, _sum(shares)) for credit, shares in spent])
+    await open_items.write_shares(session, (Paid(c.source, share) for c, shares in spent for share in shares), now)
+    await open_items.use_up(session, [(credit.source, _sum(shares)) for credit, shares in spent])
     facts = [_credit_used(credit, _sum(shares), now) for credit, shares in spent]
     await ledger.post_many(session, facts, now)
     entries = [
@@ -88,8 +94,8 @@ async def _write_spent(session: AsyncSession, spent: list[tuple[Credit, tuple[Sh
             "engine",
             "credit.used",
             credit.contract_id,
-            {"payment_id": credit.payment_id, "paid": {share.invoice_number: share.amount for share in shares}},
-            "credit of an earlier payment; the oldest invoice is paid first",
+            {f"{credit.source.kind}_id": credit.source.id, "paid": _paid(shares)},
+            f"credit of an earlier {credit.source.kind.replace('_', ' ')}; the oldest invoice is paid first",
         )
         for credit, shares in spent
     ]
@@ -101,7 +107,52 @@ def _credit_used(credit: Credit, amount: Money, now: datetime) -> MoneyFact:
         Side(ledger.CREDIT, amount, credit.contract_id),
         Side(ledger.RECEIVABLE, -amount, credit.contract_id),
     )
-    return MoneyFact(f"credit:{credit.payment_id}:{credit.times_used}", "credit", now.date(), sides)
+    name = "credit" if credit.source.kind == "payment" else credit.source.kind
+    return MoneyFact(f"{name}:{credit.source.id}:{credit.times_used}", "credit", now.date(), sides)
+
+
+async def apply_credit_note(session: AsyncSession, credit_note_id: int, now: datetime) -> None:
+    """Gives back what a credit note gives: lowers what is open of the invoice that it corrects, the rest is credit.
+
+    The credit note (its row, lines and VAT) is written; all that is money is done here: open amounts, `credit`, the
+    ledger, the journal. Credit that is left pays the contract's other open invoices at once. Twice changes nothing.
+    """
+    await journal.lock(session)
+    note = await session.get(Invoice, credit_note_id, populate_existing=True)
+    if note is None or note.kind != "credit_note":
+        raise NotFound(f"There is no credit note with id {credit_note_id}.")
+    shares = await _correction(session, note)
+    fact = ledger.credit_note_issued(
+        number=note.number,
+        contract_id=note.contract_id,
+        issued_on=note.issued_on,
+        total=note.total,
+        vat=note.vat,
+        applied=_sum(shares),
+    )
+    if await ledger.is_known(session, fact.key) or not note.total:
+        return
+    await ledger.post_many(session, [fact], now)
+    await open_items.write_shares(session, (Paid(Source("credit_note", note.id), share) for share in shares), now)
+    credit = -note.total - _sum(shares)
+    await session.execute(update(Invoice).where(Invoice.id == note.id).values(credit=credit))
+    await journal.append(
+        session,
+        at=now,
+        actor="engine",
+        action="credit_note.applied",
+        contract_id=note.contract_id,
+        detail={"credit_note": note.number, "paid": _paid(shares), "credit": credit},
+        why=note.why,
+    )
+    await use_credit(session, [note.contract_id], now)
+
+
+async def _correction(session: AsyncSession, note: Invoice) -> tuple[Share, ...]:
+    """What a credit note takes off the invoice that it corrects."""
+    row = select(Invoice.id, Invoice.number, Invoice.due_on, Invoice.open).where(Invoice.id == note.corrects_id)
+    corrected = [rules.OpenInvoice(*columns) for columns in await session.execute(row)]
+    return rules.pay(-note.total, rules.Debtor(note.contract_id, "", tuple(corrected)), "", "").shares
 
 
 async def assign(
@@ -119,7 +170,7 @@ async def assign(
     debtor = await _debtor(session, invoice_number, contract_number)
     chosen = f"invoice {invoice_number}" if invoice_number else f"contract {contract_number}"
     found = rules.pay(payment.amount, debtor, invoice_number.lstrip("0"), f"assigned to {chosen} by {actor}")
-    await open_items.write_shares(session, (Paid(payment_id, share) for share in found.shares), now)
+    await open_items.write_shares(session, open_items.of_payment(payment_id, found.shares), now)
     await session.execute(
         update(Payment)
         .where(Payment.id == payment_id)
@@ -146,7 +197,7 @@ async def assign(
         detail={
             "payment_id": payment_id,
             "amount": payment.amount,
-            "paid": {share.invoice_number: share.amount for share in found.shares},
+            "paid": _paid(found.shares),
             "credit": found.rest,
         },
         why=found.why,
@@ -181,3 +232,7 @@ async def _debtor(session: AsyncSession, invoice_number: str, contract_number: s
 
 def _sum(shares: tuple[Share, ...]) -> Money:
     return Money.total(share.amount for share in shares)
+
+
+def _paid(shares: tuple[Share, ...]) -> dict[str, Money]:
+    return {share.invoice_number: share.amount for share in shares}

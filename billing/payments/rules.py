@@ -14,9 +14,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import TypeVar
 
 from billing.money import ZERO, Money
 from billing.payments.banks.statement import StatementLine
+
+S = TypeVar("S")
 
 _VS_IN_MESSAGE = re.compile(r"/VS[/:]?0*([1-9][0-9]{0,9})(?![0-9])", re.IGNORECASE)
 _SS_IN_MESSAGE = re.compile(r"/SS[/:]?0*([1-9][0-9]{0,9})(?![0-9])", re.IGNORECASE)
@@ -113,12 +116,12 @@ def pay(amount: Money, debtor: Debtor, first_number: str, why: str) -> Match:
     return Match(debtor.contract_id, shares, rest, "; ".join([why, *_order_words(first_number, named, shares, rest)]))
 
 
-def use_credit(credits: Sequence[tuple[int, Money]], debtor: Debtor) -> Iterator[tuple[int, tuple[Share, ...]]]:  # noqa: A002
-    """What the unused money of earlier payments pays, (payment id, shares); both sides the oldest first."""
-    for payment_id, unallocated in credits:
-        shares, _ = _spend(unallocated, sorted(debtor.invoices, key=_age))
+def use_credit(unused: Sequence[tuple[S, Money]], debtor: Debtor) -> Iterator[tuple[S, tuple[Share, ...]]]:
+    """What the unused money of earlier payments and credit notes pays, (its source, shares); the oldest first."""
+    for source, amount in unused:
+        shares, _ = _spend(amount, sorted(debtor.invoices, key=_age))
         if shares:
-            yield payment_id, shares
+            yield source, shares
         debtor = debtor.after(shares)
 
 
