@@ -71,9 +71,8 @@ async def serve(
         if encrypted:
             captive = make_captive_app(settings, store, clock, ring, counters)
             captive_rules = rules.for_captive_api()
-            await stack.enter_async_context(
-                _listening(captive, captive_rules, counters, encrypted, _captive_tls(settings))
-            )
+            tls = _tls(settings.captive_api.certificate, settings.captive_api.key, "captive_api")
+            await stack.enter_async_context(_listening(captive, captive_rules, counters, encrypted, tls))
         if of_portal:
             office = Office(settings, store, clock, ring)
             await stack.enter_async_context(_serving_portal(office, of_portal))
@@ -207,10 +206,6 @@ def _open(endpoint: str) -> socket.socket:
         ) from error
     opened.setblocking(False)
     return opened
-
-
-def _captive_tls(settings: Settings) -> ssl.SSLContext:
-    return _tls(settings.captive_api.certificate, settings.captive_api.key, "captive_api")
 
 
 def _tls(certificate: Path | None, key: Path | None, section: str) -> ssl.SSLContext:

@@ -42,7 +42,7 @@ async def answers(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         response = await handler(request)
     except web.HTTPException as refusal:
-        response = refusal if refusal.status < HTTPStatus.BAD_REQUEST else _error(request, refusal.status)
+        response = _refused(request, refusal)
         if isinstance(refusal, web.HTTPTooManyRequests) or refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
             response.headers["Retry-After"] = refusal.headers.get("Retry-After", "60")
     except NotFound:
@@ -55,6 +55,13 @@ async def answers(request: web.Request, handler: Handler) -> web.StreamResponse:
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     return response
+
+
+def _refused(request: web.Request, refusal: web.HTTPException) -> web.StreamResponse:
+    """A redirect as it is, anything else as a page."""
+    if refusal.status < HTTPStatus.BAD_REQUEST:
+        return web.Response(status=refusal.status, headers={"Location": refusal.headers["Location"]})
+    return _error(request, refusal.status)
 
 
 def _error(request: web.Request, status: int) -> web.Response:
@@ -96,7 +103,10 @@ async def believes_forms(request: web.Request, handler: Handler) -> web.StreamRe
         office = request.app[OFFICE]
         if not _is_own_page(request, office):
             raise web.HTTPForbidden
-        form = await request.post()
+        try:
+            form = await request.post()
+        except ValueError as error:  # a body that is not what its head says
+            raise web.HTTPBadRequest from error
         if TOKEN in request and not hmac.compare_digest(
             str(form.get("csrf", "")).encode(), office.csrf(request[TOKEN]).encode()
         ):

@@ -21,10 +21,12 @@ from portal.limits import Rate, RequestLimit
 
 SESSION_COOKIE = "__Host-hradlo"
 LANGUAGE_COOKIE = "__Host-language"
-LOGINS_PER_MINUTE = 12
-"""From one address; of one customer number from one address, a third of it."""
-MAILS_PER_MINUTE = 2
-"""Links that one address may ask for."""
+LOGINS = Rate(interval_seconds=2, burst=20)
+"""From one address …"""
+GUESSES = Rate(interval_seconds=10, burst=6)
+"""… of one customer number from one address …"""
+MAILED_LINKS = Rate(interval_seconds=60, burst=3)
+"""… and links that are mailed because one address asked for them."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,9 @@ class Office:
         made = {
             "policy": Policy.from_settings(self.settings),
             "pages": Pages(self.settings),
-            "logins": RequestLimit(Rate.per_minute(LOGINS_PER_MINUTE * 4)),
-            "guesses": RequestLimit(Rate.per_minute(LOGINS_PER_MINUTE)),
-            "mails": RequestLimit(Rate(60 / MAILS_PER_MINUTE, 3)),
+            "logins": RequestLimit(LOGINS),
+            "guesses": RequestLimit(GUESSES),
+            "mails": RequestLimit(MAILED_LINKS),
         }
         for name, value in made.items():
             object.__setattr__(self, name, value)

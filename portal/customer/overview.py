@@ -261,7 +261,7 @@ async def invoice(session: AsyncSession, customer_id: int, number: str) -> Invoi
     return _invoice(row[0], row[1], texts.get(row[0].id, ""), paid[row[0].id])
 
 
-def _invoices_of(customer_id: int) -> Select[tuple[Invoice, str]]:
+def _invoices_of(customer_id: int) -> Select[Invoice, str]:
     return (
         select(Invoice, Contract.number)
         .join(Contract, Contract.id == Invoice.contract_id)

@@ -1,0 +1,233 @@
+"""Coming in and going out: sessions, wrong passwords, forgotten ones, and limits."""
+
+from pathlib import Path
+
+import pytest
+
+from billing.customers import passwords
+from billing.store.engine import Store
+from portal.customer.office import SESSION_COOKIE
+from portal.customer.signing_in import own_path
+from tests.portal.customer.house import JANA, PASSWORD, Browser, House, house
+
+NEW_PASSWORD = "sest-modrych-hrnku"
+
+
+async def test_number_and_password_lead_to_the_first_page(portal: House) -> None:
+    browser = portal.browser()
+
+    answer = await browser.log_in()
+
+    assert (answer.status, answer.location) == (303, "/")
+    assert "Jana Nováková" in (await browser.get("/")).text
+
+
+async def test_the_session_cookie_is_of_this_host_secure_and_unseen_by_scripts(portal: House) -> None:
+    answer = await portal.browser().log_in()
+
+    assert answer.raw_cookies == (
+        f"{SESSION_COOKIE}={answer.cookies[SESSION_COOKIE]}; HttpOnly; Path=/; SameSite=Lax; Secure",
+    )
+
+
+async def test_a_wrong_password_and_an_unknown_number_are_answered_alike(portal: House) -> None:
+    wrong = await portal.browser().log_in(JANA, "not-my-password")
+    unknown = await portal.browser().log_in("501", "another-password")
+    nobody = await portal.browser().log_in("999", "not-my-password")
+
+    assert wrong.status == unknown.status == nobody.status == 422
+    assert wrong.text == nobody.text.replace("999", JANA)
+    assert not nobody.cookies
+
+
+async def test_an_unknown_number_costs_as_much_work_as_a_known_one(
+    portal: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verified: list[str] = []
+    real = type(passwords._HASHER).verify
+
+    def spy(self: object, password_hash: str, password: str) -> bool:
+        verified.append(password_hash)
+        return real(self, password_hash, password)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(passwords._HASHER), "verify", spy)
+    await portal.browser().log_in("999", "not-my-password")
+
+    assert len(verified) == 1
+    assert verified[0].startswith("$argon2id$")
+
+
+async def test_a_log_in_gives_a_new_session_whatever_cookie_was_brought(portal: House) -> None:
+    browser = portal.browser()
+    browser.cookies[SESSION_COOKIE] = "planted-by-somebody-else"
+
+    await browser.log_in()
+
+    assert browser.session != "planted-by-somebody-else"
+
+
+async def test_logging_in_again_ends_the_session_before(portal: House, jana: Browser) -> None:
+    before = dict(jana.cookies)
+    await jana.log_in()
+    old = portal.browser()
+    old.cookies = before
+
+    assert (await old.get("/")).location == "/login"
+
+
+async def test_after_a_log_out_the_old_cookie_is_worth_nothing(portal: House, jana: Browser) -> None:
+    kept = dict(jana.cookies)
+    await jana.post("/logout")
+    jana.cookies = kept
+
+    assert (await jana.get("/")).location == "/login"
+
+
+async def test_an_idle_session_ends(portal: House, jana: Browser) -> None:
+    portal.clock.advance(minutes=61)
+
+    assert (await jana.get("/")).location == "/login"
+
+
+async def test_a_session_in_use_lives_on_past_the_idle_time_but_not_for_ever(portal: House, jana: Browser) -> None:
+    for _ in range(4):
+        portal.clock.advance(minutes=50)
+        assert (await jana.get("/")).status == 200
+    portal.clock.advance(days=7)
+
+    assert (await jana.get("/")).location == "/login"
+
+
+async def test_after_the_log_in_the_wanted_page_is_shown(portal: House) -> None:
+    browser = portal.browser()
+    assert (await browser.get("/billing?year=2026")).location == "/login?to=/billing?year%3D2026"
+
+    answer = await browser.post("/login", number=JANA, password=PASSWORD, to="/billing?year=2026")
+
+    assert answer.location == "/billing?year=2026"
+
+
+@pytest.mark.parametrize(
+    "wanted", ["//evil.example", "https://evil.example", "/\\evil.example", "evil", "/\r\nX: y", "javascript:x"]
+)
+def test_nobody_is_sent_to_another_host(wanted: str) -> None:
+    assert own_path(wanted) == ""
+
+
+async def test_guessing_is_slowed_down_and_locks_nobody_else_out(portal: House, store: Store, tmp_path: Path) -> None:
+    answers = [await portal.browser().log_in(JANA, f"guess number {n}") for n in range(8)]
+
+    assert answers[-1].status == 429
+    assert int(answers[-1].headers["Retry-After"]) > 0
+
+
+async def test_a_stranger_who_guesses_does_not_lock_the_owner_out(store: Store, tmp_path: Path) -> None:
+    async with house(store, tmp_path, 'trusted_proxies = ["127.0.0.1"]') as portal:
+        stranger = portal.browser(**{"X-Forwarded-For": "203.0.113.66"})
+        while (await stranger.log_in(JANA, "a guess")).status != 429:
+            pass
+
+        assert (await portal.browser(**{"X-Forwarded-For": "203.0.113.7"}).log_in()).status == 303
+
+
+async def test_a_forwarding_header_from_no_proxy_of_ours_changes_nothing(portal: House) -> None:
+    statuses = [
+        (await portal.browser(**{"X-Forwarded-For": f"203.0.113.{n}"}).log_in(JANA, "a guess")).status for n in range(8)
+    ]
+
+    assert statuses[-1] == 429
+
+
+async def test_a_new_password_needs_the_old_one(portal: House, jana: Browser) -> None:
+    refused = await jana.post("/password", old="not it at all", new=NEW_PASSWORD)
+
+    assert refused.status == 422
+    assert "The old password is not right." in refused.text
+
+
+async def test_a_new_password_logs_out_every_other_browser_and_keeps_this_one(portal: House, jana: Browser) -> None:
+    other = portal.browser()
+    await other.log_in()
+
+    answer = await jana.post("/password", old=PASSWORD, new=NEW_PASSWORD)
+
+    assert answer.location == "/account?done=password"
+    assert (await jana.get("/")).status == 200
+    assert (await other.get("/")).location == "/login"
+    assert (await portal.browser().log_in(JANA, NEW_PASSWORD)).status == 303
+    assert "customer.password_changed" in await portal.actions()
+
+
+@pytest.mark.parametrize("new", ["short", "aaaaaaaaaaaaaaa", "1234567890", "x" * 201])
+async def test_a_weak_password_is_refused_with_the_reason(jana: Browser, new: str) -> None:
+    assert (await jana.post("/password", old=PASSWORD, new=new)).status == 422
+
+
+async def test_who_has_a_one_time_password_chooses_another_first(portal: House) -> None:
+    async with portal.store.transaction() as session:
+        customer = await portal.customer()
+        customer.password_is_one_time = True
+        await session.merge(customer)
+    browser = portal.browser()
+    await browser.log_in()
+
+    assert (await browser.get("/billing")).location == "/account"
+    await browser.post("/password", old=PASSWORD, new=NEW_PASSWORD)
+    assert (await browser.get("/billing")).status == 200
+
+
+async def test_log_out_everywhere_else_spares_this_browser(portal: House, jana: Browser) -> None:
+    other = portal.browser()
+    await other.log_in()
+
+    await jana.post("/sessions/end")
+
+    assert (await jana.get("/")).status == 200
+    assert (await other.get("/")).location == "/login"
+
+
+async def test_a_forgotten_password_is_replaced_by_the_link_in_the_mail_once(portal: House) -> None:
+    browser = portal.browser()
+    await browser.post("/forgot", number=JANA)
+    link = await portal.link_in_last_mail()
+    token = link.partition("?t=")[2]
+    assert (await browser.get(link)).status == 200
+
+    answer = await browser.post("/reset", t=token, new=NEW_PASSWORD)
+
+    assert answer.location == "/?done=password"
+    assert (await portal.browser().log_in(JANA, NEW_PASSWORD)).status == 303
+    assert (await portal.browser().post("/reset", t=token, new="yet-another-one")).status == 422
+
+
+async def test_a_link_for_a_password_grows_too_old(portal: House) -> None:
+    browser = portal.browser()
+    await browser.post("/forgot", number=JANA)
+    portal.clock.advance(minutes=61)
+
+    assert (await browser.get(await portal.link_in_last_mail())).status == 422
+
+
+async def test_asking_for_a_link_tells_nobody_whether_the_number_exists(portal: House) -> None:
+    known = await portal.browser().post("/forgot", number=JANA)
+    unknown = await portal.browser().post("/forgot", number="999")
+
+    assert (known.status, known.location) == (unknown.status, unknown.location)
+    assert len(await portal.mails()) == 1
+
+
+async def test_a_token_is_stored_as_its_hash_only(portal: House, jana: Browser) -> None:
+    database = Path(str(portal.store._writing.url.database).removeprefix("file:").partition("?")[0])
+    stored = b"".join(path.read_bytes() for path in database.parent.glob("*.db*"))
+
+    assert jana.session.encode() not in stored
+
+
+async def test_the_portal_speaks_the_chosen_language(portal: House, jana: Browser) -> None:
+    await jana.post("/language", language="en", to="/")
+    english = (await jana.get("/")).text
+    await jana.post("/language", language="cs", to="/")
+    czech = (await jana.get("/")).text
+
+    assert "Log out" in english
+    assert "Odhlásit se" in czech

@@ -1,0 +1,209 @@
+"""What a customer finds in each section, and what can be changed there."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from billing.customers.portal_changes import decide, requests
+from billing.customers.tables import Contract
+from billing.dunning.operations import promise
+from billing.dunning.tables import Line, Promise
+from billing.services.tables import Service, Usage
+from billing.store.engine import Store
+from config.errors import NotAllowed
+from tests.portal.customer.house import JANA, NOW, Browser, House, house
+
+
+async def test_what_is_owed_is_on_the_first_page_with_all_that_a_payment_needs(jana: Browser) -> None:
+    text = (await jana.get("/")).text
+
+    assert "599.00" in text
+    assert "19-2000145399/0800" in text
+    assert 'data-copy="1001"' in text
+    assert 'data-copy="261001"' in text
+    assert "data:image/png" in text
+
+
+async def test_who_owes_nothing_reads_that(petr: Browser) -> None:
+    text = (await petr.get("/")).text
+
+    assert "Nothing is to be paid." in text
+    assert "data:image/png" not in text
+
+
+async def test_phone_and_postal_address_change_at_once(portal: House, jana: Browser) -> None:
+    answer = await jana.post("/contacts", email="501@isp.example", phone="+420 1", mailing_city="Brno")
+
+    customer = await portal.customer()
+    assert answer.location == "/?done=saved"
+    assert (customer.phone, customer.mailing_city) == ("+420 1", "Brno")
+    assert "customer.changed" in await portal.actions()
+
+
+async def test_what_identifies_the_contract_is_not_changed_by_a_form_of_contacts(portal: House, jana: Browser) -> None:
+    await jana.post("/contacts", email="501@isp.example", name="Somebody Else", number="999", password_hash="x")
+
+    customer = await portal.customer()
+    assert (customer.name, customer.number) == ("Jana Nováková", JANA)
+
+
+async def test_a_new_address_counts_once_its_link_was_opened_and_the_old_one_is_told(
+    portal: House, jana: Browser
+) -> None:
+    answer = await jana.post("/contacts", email="new@isp.example", phone="")
+    assert answer.location == "/?done=confirm"
+    assert (await portal.customer()).email == "501@isp.example"
+    link = await portal.link_in_last_mail()
+    await jana.get(link)
+    assert (await portal.customer()).email == "501@isp.example"
+
+    await jana.post("/confirm-email", t=link.partition("?t=")[2])
+
+    assert (await portal.customer()).email == "new@isp.example"
+    told = (await portal.mails())[-1]
+    assert (told.recipient, told.kind) == ("501@isp.example", "email_changed")
+
+
+@pytest.mark.parametrize("email", ["not an address", "a@b", "x@y.example\r\nBcc: z@y.example", "a@x.cz, b@x.cz"])
+async def test_what_is_no_address_is_refused(portal: House, jana: Browser, email: str) -> None:
+    assert (await jana.post("/contacts", email=email)).status == 422
+    assert await portal.mails() == []
+
+
+async def test_a_change_of_name_waits_for_a_person(portal: House, jana: Browser) -> None:
+    answer = await jana.post("/request", name="Jana Malá", note="I have married")
+
+    async with portal.store.reading() as session:
+        asked = await requests(session, is_open=True)
+    assert answer.location == "/?done=asked"
+    assert (await portal.customer()).name == "Jana Nováková"
+    assert [(one.wanted, one.note) for one in asked] == [({"name": "Jana Malá"}, "I have married")]
+
+
+async def test_an_accepted_request_changes_the_name_once(portal: House, jana: Browser) -> None:
+    await jana.post("/request", name="Jana Malá")
+    async with portal.store.transaction() as session:
+        await decide(session, 1, is_accepted=True, actor="admin:eva", why="seen the papers", now=NOW)
+
+    assert (await portal.customer()).name == "Jana Malá"
+    with pytest.raises(NotAllowed):
+        async with portal.store.transaction() as session:
+            await decide(session, 1, is_accepted=True, actor="admin:eva", why="", now=NOW)
+
+
+async def test_nobody_fills_the_office_with_requests(portal: House, jana: Browser) -> None:
+    statuses = [(await jana.post("/request", name=f"Name {n}")).status for n in range(5)]
+
+    assert statuses == [303, 303, 303, 422, 422]
+
+
+async def set_line(portal: House, state: str) -> None:
+    async with portal.store.transaction() as session:
+        contract_id = await session.scalar(select(Contract.id).where(Contract.number == "1001"))
+        session.add(Line(contract_id=contract_id, state=state, since_at=NOW))
+
+
+async def test_a_suspended_service_says_so_and_how_it_comes_back(portal: House, jana: Browser) -> None:
+    await set_line(portal, "suspended")
+
+    text = (await jana.get("/services")).text
+
+    assert "Suspended" in text
+    assert "comes back by itself" in text
+
+
+async def add_usage(portal: House) -> int:
+    async with portal.store.transaction() as session:
+        service_id = await session.scalar(select(Service.id).order_by(Service.id).limit(1))
+        assert service_id
+        at = datetime(2026, 11, 19, 23, tzinfo=UTC)  # midnight in Prague
+        row = {"service_id": service_id, "down_bytes": 12_000_000_000, "up_bytes": 3_000_000}
+        session.add(Usage(span="day", starts_at=at, **row))
+    return service_id
+
+
+async def test_transferred_data_are_shown_by_day(portal: House, jana: Browser) -> None:
+    service_id = await add_usage(portal)
+
+    text = (await jana.get(f"/services/{service_id}/data?from=2026-11-01&until=2026-11-24")).text
+
+    assert "20 November 2026" in text
+    assert "12 GB".replace(" ", "\N{NO-BREAK SPACE}") in text
+
+
+async def test_transferred_data_come_as_csv_in_bytes(portal: House, jana: Browser) -> None:
+    service_id = await add_usage(portal)
+
+    text = (await jana.get(f"/services/{service_id}/data.csv?from=2026-11-20&until=2026-11-20")).text
+
+    assert text.splitlines() == ["starts_at,down_bytes,up_bytes", "2026-11-20T00:00:00+01:00,12000000000,3000000"]
+
+
+async def test_an_overdue_invoice_says_so(jana: Browser) -> None:
+    text = (await jana.get("/billing")).text
+
+    assert "261001" in text
+    assert "overdue" in text
+
+
+async def test_invoices_are_found_by_number_and_by_year(jana: Browser) -> None:
+    assert "261001" in (await jana.get("/billing?q=2610")).text
+    assert "There is no such invoice." in (await jana.get("/billing?q=7777")).text
+    assert "261001" not in (await jana.get("/billing?year=2019&q=x")).text
+
+
+async def test_an_extension_is_a_promise_and_the_engine_is_told(store: Store, tmp_path: Path) -> None:
+    async with house(store, tmp_path, "extension_days = 7") as portal:
+        jana = portal.browser()
+        await jana.log_in()
+        answer = await jana.post("/extension", contract="1001", agree="yes")
+
+        async with store.reading() as session:
+            made = (await session.scalars(select(Promise))).one()
+        assert answer.location == "/billing?done=extended"
+        assert (made.until_on, made.made_by) == (date(2026, 12, 1), "customer")
+        assert portal.rings == [1]
+
+
+async def test_a_second_extension_does_not_come_on_top_of_the_first(store: Store, tmp_path: Path) -> None:
+    async with house(store, tmp_path, "extension_days = 7") as portal:
+        jana = portal.browser()
+        await jana.log_in()
+        await jana.post("/extension", contract="1001", agree="yes")
+        portal.clock.advance(days=2, minutes=-50)
+        await jana.log_in()
+
+        answer = await jana.post("/extension", contract="1001", agree="yes")
+
+        async with store.reading() as session:
+            assert len((await session.scalars(select(Promise))).all()) == 1
+        assert answer.location == "/paid"
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        "",
+        "extension_days = 7\nextension_debt_max = 100.00",
+        "extension_days = 7\nextensions_per_year = 1",
+    ],
+    ids=["off", "too much debt", "too often"],
+)
+async def test_the_isps_limits_hold(store: Store, tmp_path: Path, limits: str) -> None:
+    async with house(store, tmp_path, limits) as portal:
+        jana = portal.browser()
+        await jana.log_in()
+        if "per_year" in limits:
+            async with store.transaction() as session:
+                await promise(
+                    session, "1001", until_on=date(2026, 11, 24), actor="customer", why="", today=NOW.date(), now=NOW
+                )
+            portal.clock.advance(days=2)
+            await jana.log_in()
+
+        answer = await jana.post("/extension", contract="1001", agree="yes")
+
+        assert answer.location == "/paid"
+        assert portal.rings == []
