@@ -15,6 +15,7 @@ COUNTER_CHARACTERS_MAX = 60
 PURPOSE = (*range(20, 30), *range(60, 64))
 NAME = (32, 33)
 BANK, ACCOUNT, IBAN = 30, 31, 38
+_EMPTY_MARK = re.compile(r"[VSK]S[ :/.]*$", re.IGNORECASE)
 _SUBFIELD = re.compile(r"\?([0-9]{2})")
 
 
@@ -36,8 +37,13 @@ def read_details(text: str) -> Details:
     fields: dict[int, str] = {}
     for number, value in zip(rest[::2], rest[1::2], strict=True):
         fields[int(number)] = fields.get(int(number), "") + value
-    purpose, name = ("".join(fields.get(number, "") for number in numbers) for numbers in (PURPOSE, NAME))
+    purpose, name = (_joined([fields.get(number, "") for number in numbers]) for numbers in (PURPOSE, NAME))
     return Details(purpose, name, _counter_account(fields))
+
+
+def _joined(parts: list[str]) -> str:
+    """The parts without a gap. Only a mark that names nothing must not find its symbol in the words after it."""
+    return "".join(f"{part}\n" if _EMPTY_MARK.search(part) else part for part in parts)
 
 
 def _counter_account(fields: dict[int, str]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from billing.payments.banks.statement import symbol
 
-_MARK = r"(?<![A-Za-z]){}[\s:/.]{{0,2}}([0-9]{{1,40}})"
+_MARK = r"(?<![A-Za-z]){}[ :/.]{{0,2}}([0-9]{{1,40}})"
 _VARIABLE, _SPECIFIC, _CONSTANT = (re.compile(_MARK.format(mark), re.IGNORECASE) for mark in ("VS", "SS", "KS"))
 
 

@@ -4,7 +4,6 @@ GPC is written by the demo's bank (`daemon.demo.bank`), Fio's JSON here.
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -15,9 +14,6 @@ from hypothesis import strategies as st
 from billing.money import ZERO, Money
 from billing.payments.banks.statement import Statement, StatementLine
 from daemon.demo.bank import Movement, gpc_statement
-
-EXAMPLES = int(os.environ.get("HRADLO_FUZZ_EXAMPLES", "200"))
-"""How many examples the property and fuzz tests try; `make fuzz` sets many."""
 
 ACCOUNT = "1000000005"
 VALID_ACCOUNTS = ["1000000005", "19-2000145399", "51"]

@@ -5,13 +5,13 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from billing.money import Money
 from billing.payments.banks.fio import parse
 from billing.payments.banks.statement import Statement, StatementLine
 from config.errors import StatementRejected
-from tests.billing.payments.banks.bank_files import EXAMPLES, fio_document, fio_json, fio_statements
+from tests.billing.payments.banks.bank_files import fio_document, fio_json, fio_statements
 
 STATEMENT = Statement(
     account="1000000005/2010",
@@ -174,7 +174,6 @@ def test_what_is_no_statement_is_refused_with_the_reason(data: bytes, message: s
     assert message in _refusal(data)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(fio_statements())
 def test_what_the_bank_wrote_is_what_is_read(statement: Statement) -> None:
     assert parse(fio_json(fio_document(statement))) == [statement]

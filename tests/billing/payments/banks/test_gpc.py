@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from billing.money import ZERO, Money
 from billing.payments.banks.account import plain
@@ -14,7 +14,6 @@ from config.errors import StatementRejected
 from daemon.demo.bank import Movement, gpc_statement
 from tests.billing.payments.banks.bank_files import (
     ACCOUNT,
-    EXAMPLES,
     Day,
     amounts,
     bank_days,
@@ -349,7 +348,6 @@ def _expected(day: Day) -> list[tuple[object, ...]]:
     ]
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(bank_days())
 def test_what_the_bank_wrote_is_what_is_read(day: Day) -> None:
     [statement] = parse(day.gpc())
@@ -379,7 +377,6 @@ def test_what_the_bank_wrote_is_what_is_read(day: Day) -> None:
     assert len({line.bank_ref for line in statement.lines}) == len(statement.lines)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(bank_days())
 def test_an_amount_that_changed_on_the_way_is_always_noticed(day: Day) -> None:
     movements = [*day.movements, Movement(Money(12345))]

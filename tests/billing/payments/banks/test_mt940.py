@@ -86,6 +86,12 @@ def test_the_symbols_are_found_wherever_banks_put_them(details: str) -> None:
     assert (line.variable_symbol, line.specific_symbol) == ("1001", "26000001")
 
 
+def test_a_mark_that_names_nothing_does_not_take_a_number_from_the_next_words() -> None:
+    line = _line(":61:2611031103C1,00NTRFNONREF//2611030000123\n:86:020?20KS:0308?21 VS:?22 2026 internet\n")
+
+    assert (line.variable_symbol, line.constant_symbol) == ("", "308")
+
+
 @pytest.mark.parametrize(("reference", "symbol"), [("0000001001", "1001"), ("NONREF", ""), ("A1001", "")])
 def test_the_customer_reference_is_the_variable_symbol_if_it_can_be_one(reference: str, symbol: str) -> None:
     assert _line(f":61:2611031103C1,00NTRF{reference}//2611030000123\n:86:dekuji\n").variable_symbol == symbol
@@ -168,8 +174,8 @@ def test_pages_that_do_not_belong_together_are_refused(data: bytes, message: str
 GOOD = statement(CREDIT, CHARGE, new="C261103CZK1498,50")
 
 
-def _summed(credits: str) -> bytes:
-    return statement(CREDIT, new="C261103CZK1599,00", more=f":90D:0CZK0,00\n:90C:{credits}\n")
+def _summed(stated: str) -> bytes:
+    return statement(CREDIT, new="C261103CZK1599,00", more=f":90D:0CZK0,00\n:90C:{stated}\n")
 
 
 @pytest.mark.parametrize(
