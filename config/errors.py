@@ -11,6 +11,7 @@
     ├── NotFound                no such contract, invoice, payment
     ├── NotAllowed              a rule forbids it: says which
     ├── ClockBehind             the clock stands far before what the journal knows
+    ├── DocumentFailed          an invoice could not be made into a file
     └── DriverError             the network could not be observed or changed
         └── MissingRights       the process lacks a right: says which, and how to get it
 
@@ -93,6 +94,10 @@ class NotAllowed(HradloError):
 
 class ClockBehind(HradloError):
     """The clock stands far before what the journal knows."""
+
+
+class DocumentFailed(HradloError):
+    """An invoice could not be made into a file."""
 
 
 class DriverError(HradloError):

@@ -200,6 +200,16 @@ class Mail(Section):
     timeout_seconds: int = Field(20, ge=1, le=120, description="Patience with the server.")
 
 
+class Documents(Section):
+    """Invoices as PDF. They bear the logo and the colour of the portal."""
+
+    directory: Path = Field(
+        Path("/var/lib/hradlo/documents"), description="PDFs that were made are kept here; safe to delete at any time."
+    )
+    cache_megabytes: int = Field(500, ge=0, le=1_000_000, description="… so much of them, the newest; 0 = none.")
+    processes: int = Field(2, ge=1, le=64, description="So many PDFs are made at the same time.")
+
+
 class Payments(Section):
     """Where bank statements come from."""
 
@@ -244,6 +254,7 @@ class Settings(Section):
     usage: Usage = Usage()  # type: ignore[call-arg]
     enforcement: Enforcement = Enforcement()  # type: ignore[call-arg]
     mail: Mail = Mail()  # type: ignore[call-arg]
+    documents: Documents = Documents()  # type: ignore[call-arg]
     payments: Payments = Payments()  # type: ignore[call-arg]
     fio: Fio = Fio()  # type: ignore[call-arg]
     daemon: Daemon = Daemon()  # type: ignore[call-arg]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from billing.money import Money
+from billing.money import ZERO, Money
 
 Kind = Literal["invoice", "credit_note"]
 
@@ -94,3 +94,13 @@ class Document:
     """Of a credit note: the invoice that it corrects …"""
     why: str = ""
     """… and why."""
+
+    @property
+    def is_taxed(self) -> bool:
+        """Whether the seller is registered for VAT: without it, the document says nothing of any."""
+        return bool(self.seller.vat_id) or any(group.vat for group in self.vat_groups)
+
+    @property
+    def is_payable(self) -> bool:
+        """Whether there is something to pay, and an account to pay it to."""
+        return self.kind == "invoice" and self.total > ZERO and bool(self.iban)
