@@ -11,7 +11,7 @@ The contract, held by one test suite for all drivers (`tests/enforcement/test_dr
 from collections.abc import Collection
 from typing import Protocol
 
-from enforcement.state import Address, Applied, LineState, Observed, Plan
+from enforcement.state import Address, Applied, Counted, LineState, Observed, Plan
 
 
 class Driver(Protocol):
@@ -29,6 +29,10 @@ class Driver(Protocol):
 
     async def apply(self, plan: Plan) -> Applied:
         """Carries the plan out, atomically; raises `DriverError` and changes nothing when it can't."""
+        ...
+
+    async def count(self, addresses: Collection[Address]) -> Counted:
+        """What each of these addresses transferred so far; from now on these are counted, and no others."""
         ...
 
     async def foreign_change(self) -> None:

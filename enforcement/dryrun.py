@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Collection
 
 from enforcement.planner import carried_out
-from enforcement.state import Address, Applied, LineState, Observed, Plan
+from enforcement.state import Address, Applied, Counted, LineState, Observed, Plan
 
 PLANS_REMEMBERED = 1000
 
@@ -34,6 +34,9 @@ class DryRunDriver:
         self._observed = carried_out(self._observed, plan)
         self.plans.append(plan)
         return Applied(changed=plan.size)
+
+    async def count(self, addresses: Collection[Address]) -> Counted:
+        return Counted()
 
     async def foreign_change(self) -> None:
         """Never returns: nobody else can touch what is only in this memory."""

@@ -6,9 +6,11 @@ Pure. An `Address` is a network in a form that 100,000 of can be compared in mil
 import hashlib
 import ipaddress
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
+from socket import AF_INET, inet_pton
 from typing import NamedTuple, Self
 
 
@@ -32,6 +34,8 @@ class Address(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Reads ``10.0.0.1``, ``10.0.0.0/29``, ``2001:db8::/56``; raises `ValueError` on host bits."""
+        with suppress(OSError):  # nearly all are single IPv4 addresses: ten times as fast
+            return cls(inet_pton(AF_INET, text), 32)
         network = ipaddress.ip_network(text)
         return cls(network.network_address.packed, network.prefixlen)
 
@@ -124,6 +128,14 @@ class Plan:
 
 
 NOTHING = Plan()
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Counters of a router: bytes (down, up) of each address, and which life of the counters this is."""
+
+    generation: str = ""
+    bytes_of: Mapping[Address, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,11 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from config.errors import DriverError, MissingRights
 from config.settings import Settings
+from enforcement.nftables import usage
 from enforcement.nftables.flows import end_flows
 from enforcement.nftables.ruleset import NftSettings
 from enforcement.nftables.table import Table, find_nft
-from enforcement.state import Address, Applied, LineState, Observed, Plan
+from enforcement.state import Address, Applied, Counted, LineState, Observed, Plan
 
 Answer = TypeVar("Answer")
 
@@ -64,6 +65,9 @@ class NftablesDriver:
         applied = await self._in_worker(lambda: self._apply(plan))
         self._stir.set()  # somebody else may have written just then
         return applied
+
+    async def count(self, addresses: Collection[Address]) -> Counted:
+        return await self._in_worker(lambda: usage.count(self._table().conversation, addresses))
 
     async def foreign_change(self) -> None:
         watch = (await self._in_worker(self._table)).watch

@@ -50,13 +50,14 @@ def unpack(data: bytes, key_bytes: int) -> list[bytes]:
 
 def _walk(data: bytes) -> Iterator[bytes]:
     """Also elements that carry more than a key: somebody gave them a comment or a timeout by hand."""
-    for _, element in _attributes(data):
-        for kind, content in _attributes(element):
+    for _, element in attributes(data):
+        for kind, content in attributes(element):
             if kind == 1:
-                yield from (value for number, value in _attributes(content) if number == 1)
+                yield from (value for number, value in attributes(content) if number == 1)
 
 
-def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The attributes in a netlink message's bytes, each by its number."""
     position = 0
     while position + 4 <= len(data):
         length, kind = _ATTRIBUTE.unpack_from(data, position)

@@ -36,7 +36,7 @@ ARRIVALS_PER_SECOND = 10
 """Packets that reach a suspended line against its state, so that its end of the connection learns the end."""
 
 _INTERFACE = re.compile(r"[A-Za-z0-9._@:-]{1,15}\*?")
-_SET_NAME = re.compile(r"(notice|suspended|garden)([46])_(\d{1,3})")
+_SET_NAME = re.compile(r"(notice|suspended|garden|down|up)([46])_(\d{1,3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,10 +243,11 @@ def _lookups(side: str, kind: str, layout: Iterable[SetName], verdict: str) -> I
     """One rule for each prefix length in use."""
     for name in sorted(layout):
         if name.kind == kind:
-            yield f"    {_masked(side, name)} @{name} {verdict}"
+            yield f"    {masked(side, name)} @{name} {verdict}"
 
 
-def _masked(side: str, name: SetName) -> str:
+def masked(side: str, name: SetName) -> str:
+    """The address of a packet as it stands in a set: cut to the prefix."""
     family, bits, kind = ("ip", 32, IPv4Address) if name.version == 4 else ("ip6", 128, IPv6Address)
     if name.prefix_length == bits:
         return f"{family} {side}"

@@ -109,6 +109,11 @@ class Table:
         self._conversation = Conversation()
         self._known = None
 
+    @property
+    def conversation(self) -> Conversation:
+        """For who talks to another table in the same thread (`usage.py`)."""
+        return self._conversation
+
     # Reading
 
     def _read(self) -> _Reading:
@@ -201,7 +206,7 @@ class Table:
         final = carried_out(self.observe(), plan)
         layout = layout_for(final)
         with self.watch.looking_away(self._conversation.generation):
-            _load(ruleset_text(self._settings, layout) + "".join(elements_text(final)))
+            load(ruleset_text(self._settings, layout) + "".join(elements_text(final)))
         seal = Structure(self._conversation).seal(self._settings)
         self._transact([sealing(seal)])
         self._layout, self._known, self.garden = layout, dict(final.lines), final.garden
@@ -226,16 +231,21 @@ def find_nft() -> str:
     return program
 
 
-def _load(script: str) -> None:
-    """Gives a text to `nft`, which carries it out whole or not at all."""
-    result = subprocess.run(
-        [find_nft(), "-f", "-"],
-        input=script.encode(),
+def run_nft(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[bytes]:
+    """Runs `nft` to its end, whatever it says."""
+    return subprocess.run(
+        [find_nft(), *arguments],
+        input=stdin.encode(),
         capture_output=True,
         timeout=NFT_TIMEOUT_SECONDS,
         env={"PATH": _PATH, "LC_ALL": "C"},
         check=False,
     )
+
+
+def load(script: str) -> None:
+    """Gives a text to `nft`, which carries it out whole or not at all."""
+    result = run_nft("-f", "-", stdin=script)
     if b"Operation not permitted" in result.stderr:
         raise PermissionError(errno.EPERM, "nft: Operation not permitted")
     if result.returncode != 0:
