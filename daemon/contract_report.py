@@ -141,5 +141,7 @@ async def _entries(session: AsyncSession, contract_id: int) -> list[JournalEntry
 
 
 def _words(detail: str, why: str) -> str:
-    words = [f"{key} {value}" for key, value in json.loads(detail or "{}").items()]
+    parts = json.loads(detail or "{}")
+    step = [f"{parts.pop('before')} → {parts.pop('after')}"] if {"before", "after"} <= parts.keys() else []
+    words = [*step, *(f"{key} {value}" for key, value in parts.items())]
     return ", ".join([*words, *([f"because: {why}"] if why else [])])

@@ -65,7 +65,7 @@ async def _clock(settings: Settings, clock: Clock) -> Finding:
         pass  # what is wrong with the database is the next finding
     finally:
         await store.close()
-    return Finding("clock", True, str(now))
+    return Finding("clock", True, f"{now.astimezone(settings.zone):%Y-%m-%d %H:%M:%S %Z}")
 
 
 async def _database(settings: Settings) -> list[Finding]:
@@ -87,6 +87,8 @@ async def _engine(settings: Settings) -> list[Finding]:
 
 async def _network(settings: Settings) -> list[Finding]:
     name = f"driver {settings.enforcement.driver}"
+    if settings.enforcement.driver == "dryrun":
+        return [Finding(name, True, "decides and mails, and writes nothing to the network")]
     try:
         driver = await open_driver(settings)
     except HradloError as error:

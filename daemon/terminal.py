@@ -16,7 +16,9 @@ def console() -> Console:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    made = Table(*columns, title=title, title_justify="left", header_style="bold")
+    made = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold")  # nothing is cut off, however narrow the terminal
     for row in rows:
         made.add_row(*(escape(str(cell)) for cell in row))  # [mail] is a table of the settings, not a colour
     console().print(made)

@@ -14,10 +14,12 @@ database can't keep is an error. So is a failed write: an I/O error goes up to w
 On PostgreSQL, writing transactions are READ COMMITTED; the caller repeats one that met a deadlock.
 """
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import DBAPIError
@@ -74,6 +76,7 @@ class Store:
         """Raises `StoreError` when the schema is missing or older, `DatabaseTooNew` when it is newer."""
         from billing.store.schema_version import require_current
 
+        _require_file(self._writing.url)
         try:
             async with self._reading.connect() as connection:
                 await connection.run_sync(require_current)
@@ -126,6 +129,17 @@ def _sqlite_engine(url: URL, mode: str, connections: int, pragmas: tuple[tuple[s
     event.listen(engine.sync_engine, "connect", lambda connection, _record: _set_pragmas(connection, pragmas))
     event.listen(engine.sync_engine, "begin", lambda connection: _begin(connection, begin))
     return engine
+
+
+def _require_file(url: URL) -> None:
+    """Says better than SQLite why a file can't be opened; a failed opening leaves a thread of the driver behind."""
+    if url.get_backend_name() != "sqlite":
+        return
+    path = Path(unquote(str(url.database).removeprefix("file:")))
+    if not path.is_file():
+        raise StoreError(f"There is no database {path}.", "Create it with `hradlo init`, or see [database] url.")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise StoreError(f"This user may not read and write {path}.", "Run this as root.")
 
 
 def _begin(connection: Connection, statement: str) -> None:

@@ -1,13 +1,22 @@
 """The command line: thin commands over the same functions that the daemon runs."""
 
+import contextlib
+import io
+import logging
+import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import typer
+from sqlalchemy.exc import DBAPIError
 
 from config.errors import HradloError
+from config.logging import configure
 from config.settings import DEFAULT_PATH
 from daemon.cli import audit, context, contracts, files, network, running, setup
+
+INTERRUPTED_EXIT_CODE = 130
 
 app = typer.Typer(
     name="hradlo",
@@ -24,6 +33,7 @@ def options(
     clock_offset_file: Path | None = typer.Option(None, hidden=True, help="Tests only: seconds added to the clock."),
 ) -> None:
     """Options that stand before every command."""
+    configure(level=logging.WARNING)  # to stderr, so that --json is one document; `run` says more
     context.choose(config, clock_offset_file)
 
 
@@ -32,11 +42,32 @@ for module in (running, setup, files, network, contracts, audit):
 
 
 def main() -> None:
-    """The entry point: an error that we raise on purpose is a message, not a traceback."""
+    """The entry point: what can go wrong on a good day is a message, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no ř
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except HradloError as error:
-        typer.secho(f"hradlo: {error}", err=True, fg="red" if sys.stderr.isatty() else None)
-        raise SystemExit(1) from None
+        _end(str(error))
+    except DBAPIError as error:
+        _end(f"The database failed: {error.orig}. What was not finished was not stored.")
+    except OSError as error:
+        _drop_output()
+        _end(f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}.")
     except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED_EXIT_CODE) from None
+
+
+def _end(message: str) -> NoReturn:
+    typer.secho(f"hradlo: {message}", err=True, fg="red" if sys.stderr.isatty() else None)
+    raise SystemExit(1) from None
+
+
+def _drop_output() -> None:
+    """What can't be written (a full disk) must not be tried again when Python ends."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

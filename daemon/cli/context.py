@@ -57,6 +57,7 @@ current = Context()
 
 
 def choose(config: Path, clock_offset_file: Path | None) -> None:
+    current.__dict__.pop("settings", None)  # read for another call in this process
     current.config = config
     current.clock = OffsetClock(clock_offset_file) if clock_offset_file else SystemClock()
 

@@ -1,7 +1,7 @@
 """Commands about contracts: show, forecast, promise, hold, exempt, release."""
 
 from collections.abc import Awaitable, Callable
-from datetime import date, timedelta
+from datetime import timedelta
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,6 +10,7 @@ from billing.dunning import operations
 from billing.dunning.forecast import forecast_all
 from billing.dunning.policy import Policy
 from billing.dunning.reading import load_facts
+from billing.importing import iso_date
 from billing.store.engine import Store
 from config.errors import InputRejected, Problem
 from daemon.cli.context import Context, JsonOption, WhyOption, current, out, run
@@ -69,9 +70,9 @@ def promise(
 ) -> None:
     """Nothing happens to the contract up to and including a day."""
     try:
-        until_on = date.fromisoformat(until)
-    except ValueError:
-        raise InputRejected("The promise was not made.", [Problem("--until", f"{until!r} is not a date")]) from None
+        until_on = iso_date(until)
+    except ValueError as error:
+        raise InputRejected("The promise was not made.", [Problem("--until", str(error))]) from None
 
     async def write(session: AsyncSession, context: Context) -> None:
         now = context.clock.now()

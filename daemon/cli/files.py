@@ -38,9 +38,9 @@ def register(app: typer.Typer) -> None:
 @imports.command()
 def customers(file: Path = FileArgument) -> None:
     """customer_number,name,email,phone,street,city,postal_code,language,password"""
+    sheet = read_customers(_bytes(file), file.name)
 
     async def work(context: Context, store: Store) -> Report:
-        sheet = read_customers(_bytes(file), file.name)
         async with store.reading() as session:
             hashes = await hash_passwords(session, sheet)
         async with store.transaction() as session:
@@ -52,9 +52,9 @@ def customers(file: Path = FileArgument) -> None:
 @imports.command()
 def services(file: Path = FileArgument) -> None:
     """contract_number,customer_number,kind,product,price,starts_on,addresses"""
+    sheet = read_services(_bytes(file), file.name)
 
     async def work(context: Context, store: Store) -> Report:
-        sheet = read_services(_bytes(file), file.name)
         async with store.transaction() as session:
             return await import_services(session, sheet, actor=context.actor, now=context.clock.now())
 
@@ -64,9 +64,9 @@ def services(file: Path = FileArgument) -> None:
 @imports.command()
 def invoices(file: Path = FileArgument) -> None:
     """number,contract_number,issued_on,due_on,total,open"""
+    sheet = read_invoices(_bytes(file), file.name)
 
     async def work(context: Context, store: Store) -> Report:
-        sheet = read_invoices(_bytes(file), file.name)
         async with store.transaction() as session:
             return await import_invoices(session, sheet, actor=context.actor, now=context.clock.now())
 
@@ -98,9 +98,9 @@ def import_file(
     json: bool = JsonOption,
 ) -> None:
     """Imports a bank statement and matches its payments; the same file twice adds nothing."""
+    statements = read(_bytes(file), format)
 
     async def work(context: Context, store: Store) -> ImportReport:
-        statements = read(_bytes(file), format)
         async with store.transaction() as session:
             return await import_statements(
                 session,
@@ -162,7 +162,7 @@ def assign(
 ) -> None:
     """Says whose a waiting payment is."""
     if bool(invoice) == bool(contract):
-        raise NotAllowed("Name an invoice or a contract, not both.", "hradlo payments assign 17 26000042")
+        raise NotAllowed("Name either an invoice or a contract.", "For example: hradlo payments assign 17 26000042")
 
     async def work(context: Context, store: Store) -> str:
         async with store.transaction() as session:

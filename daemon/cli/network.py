@@ -42,7 +42,8 @@ def plan(json: bool = JsonOption) -> None:
 def _print(rows: list[dict[str, str]], made: Plan) -> None:
     if made.installs:
         typer.echo("Hradlo's own rules would be installed.")
-    table("Plan", ("address", "from", "to", "contract", "debt", "why"), [list(row.values()) for row in rows])
+    if rows:
+        table("Plan", ("address", "from", "to", "contract", "debt", "why"), [list(row.values()) for row in rows])
     garden = len(made.garden_added), len(made.garden_removed)
     typer.echo(f"{len(made.restores)} restored, {len(made.restrictions)} restricted, garden +{garden[0]} -{garden[1]}.")
     typer.echo(f"Checksum {made.checksum}")

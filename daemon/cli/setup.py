@@ -8,12 +8,15 @@ from pathlib import Path
 import typer
 
 from billing.store.schema_version import upgrade as upgrade_database
-from config.errors import HradloError
+from config.errors import HradloError, NotFound
 from config.example import Values, write
 from config.settings import SIGNING_KEY_BYTES_MIN
 from daemon.cli.context import JsonOption, current, out
 from daemon.doctor import Finding, examine
 from daemon.terminal import table
+
+DATA = Path("/var/lib/hradlo")
+SQLITE = "sqlite:///"
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def init(
-    data: Path = typer.Option(Path("/var/lib/hradlo"), help="The folder for the database."),
+    data: Path = typer.Option(DATA, help="The folder for the database."),
     database: str = typer.Option("", help="Another database, like postgresql://hradlo@/hradlo."),
     name: str = typer.Option("My ISP", help="The name that subscribers know you by."),
     iban: str = typer.Option("", help="The account that subscribers pay to."),
@@ -33,7 +36,7 @@ def init(
     """Writes a config, makes the secrets, creates the database. What is there already stays as it is."""
     config = current.config
     if config.exists():
-        typer.echo(f"{config} is there already and stays as it is.")
+        typer.echo(f"{config} is there already and stays as it is; options are for a new one.")
     else:
         write(config, _values(config, data.absolute(), database, name, iban, interface, address, dryrun))
         typer.echo(f"Wrote {config}: read it, every setting is explained there.")
@@ -65,7 +68,7 @@ def _values(
     if addresses:
         host = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
         values["notice"]["url"] = f"http://{host}:8080"
-    if os.geteuid() != 0:  # /run belongs to root
+    if os.geteuid() != 0 or data != DATA:  # /run/hradlo is root's, and of the one real installation
         values["daemon"] = {"runtime_directory": str(data / "run")}
     return values
 
@@ -78,15 +81,20 @@ def _make_secret(path: Path) -> None:
 
 def _create_database() -> None:
     url = current.settings.database.url
-    if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    if url.startswith(SQLITE):
+        Path(url.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
     asyncio.run(upgrade_database(url))
     typer.echo("The database is ready.")
 
 
 def upgrade() -> None:
     """Brings the database to this version of Hradlo. Back it up first."""
-    asyncio.run(upgrade_database(current.settings.database.url))
+    url = current.settings.database.url
+    if url.startswith(SQLITE) and not Path(url.removeprefix(SQLITE)).exists():
+        raise NotFound(
+            f"There is no {url.removeprefix(SQLITE)}.", "Create it with `hradlo init`, or see [database] url."
+        )
+    asyncio.run(upgrade_database(url))
     typer.echo("The database is up to date.")
 
 
