@@ -25,6 +25,7 @@ from daemon.bank_download import keep_downloading
 from daemon.garden import Garden
 from daemon.mailer import send_due
 from daemon.reconcile import Reconciler
+from daemon.usage import count_usage
 from enforcement.driver import Driver
 
 MAIL_EVERY_SECONDS = 5
@@ -59,6 +60,8 @@ class Engine:
             tasks.create_task(self._keep_garden(), name="garden")
             tasks.create_task(self._keep_mailing(), name="mail")
             tasks.create_task(self._keep_watchdog_fed(), name="watchdog")
+            if self._settings.usage.collect_seconds:
+                tasks.create_task(self._keep_counting(), name="usage")
             if self._settings.payments.watch_folder:
                 tasks.create_task(self._keep_importing(), name="watched folder")
             if self._settings.fio.tokens:
@@ -160,6 +163,14 @@ class Engine:
                 if outcomes:
                     self._woken.set()
             await asyncio.sleep(self._settings.payments.watch_seconds)
+
+    async def _keep_counting(self) -> None:
+        while True:
+            try:
+                await count_usage(self._store, self._driver, self._settings, self._clock)
+            except (DBAPIError, DriverError, OSError) as error:
+                log.error("transferred data not counted", error=str(error))
+            await asyncio.sleep(self._settings.usage.collect_seconds)
 
     async def _keep_watchdog_fed(self) -> None:
         """Feeds systemd's watchdog while rounds go on; a round that hangs stops the feeding."""
