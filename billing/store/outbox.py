@@ -6,6 +6,9 @@ Message-ID, so that the recipient's side sees that it is the same mail. Nothing 
 
 A mail may wait for long before its first try: no mail server is set up, or it can't be reached. What it says about
 a debt or a line is then no longer true, so mails of those kinds expire `EXPIRES_AFTER` they were written.
+
+A billing run writes a hundred thousand mails at once. They go last and at a rate of their own, so that they neither
+hold up a notice nor look like spam; and their rows hold no text yet (`Mail.attaches`), which a run could not afford.
 """
 
 import hashlib
@@ -14,7 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, or_, select, update
+from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,6 +30,10 @@ TRIES_MAX = 21
 """With the waits between them: three days from the first try, however long the mail had waited for that one."""
 EXPIRES_AFTER = timedelta(days=2)
 EXPIRING_KINDS = frozenset(("reminder", "notice", "suspended", "restored"))
+PRIORITIES = {"reminder": 1, "invoice": 2, "credit_note": 2}
+"""What goes after the others; any other kind is 0, because somebody waits for it."""
+BULK = 2
+"""Mails of this priority have a rate of their own."""
 EXPIRED = "expired"
 """How `last_error` begins for a mail that was not sent because it was no longer true; nobody refused it."""
 _CHUNK_ROWS = 500
@@ -47,6 +54,7 @@ class Draft:
     text: str
     html: str
     qr_payment: str = ""
+    attaches: str = ""
 
 
 async def put(session: AsyncSession, drafts: Sequence[Draft], now: datetime, *, domain: str) -> int:
@@ -61,9 +69,12 @@ async def put(session: AsyncSession, drafts: Sequence[Draft], now: datetime, *, 
     return count
 
 
-async def claim(session: AsyncSession, now: datetime, limit: int, lease_seconds: float) -> list[Mail]:
+async def claim(
+    session: AsyncSession, now: datetime, limit: int, lease_seconds: float, *, with_bulk: bool = True
+) -> list[Mail]:
     """Takes at most `limit` mails that are due; nobody else gets them before the lease runs out."""
-    ids = (await session.execute(_due(now).limit(limit).with_for_update(skip_locked=True))).scalars().all()
+    due = _due(now, with_bulk).limit(limit).with_for_update(skip_locked=True)
+    ids = (await session.execute(due)).scalars().all()
     if not ids:
         return []
     leased = (
@@ -73,24 +84,37 @@ async def claim(session: AsyncSession, now: datetime, limit: int, lease_seconds:
         .returning(Mail)
         .execution_options(synchronize_session=False, populate_existing=True)
     )
-    return sorted((await session.execute(leased)).scalars(), key=lambda mail: mail.id)
+    return sorted((await session.execute(leased)).scalars(), key=lambda mail: (mail.priority, mail.id))
 
 
-async def is_due(session: AsyncSession, now: datetime) -> bool:
+async def is_due(session: AsyncSession, now: datetime, *, with_bulk: bool = True) -> bool:
     """Whether there is any mail to claim."""
-    return await session.scalar(_due(now).limit(1)) is not None
+    return await session.scalar(_due(now, with_bulk).limit(1)) is not None
 
 
-async def recently_sent(session: AsyncSession, since: datetime, now: datetime) -> list[datetime]:
+async def recently_sent(
+    session: AsyncSession, since: datetime, now: datetime, *, only_bulk: bool = False
+) -> list[datetime]:
     """When mails were sent after `since`; those that somebody is just sending count as sent now."""
-    being_sent = Mail.sent_at.is_(None) & Mail.failed_at.is_(None) & (Mail.lease_until > now)
-    rows = await session.scalars(select(Mail.sent_at).where(or_(Mail.sent_at > since, being_sent)))
-    return [sent_at or now for sent_at in rows]
+    kinds = (Mail.priority == BULK,) if only_bulk else ()
+    sent = await session.scalars(select(Mail.sent_at).where(Mail.sent_at > since, *kinds))
+    under_way = select(func.count()).where(
+        Mail.lease_until > now, Mail.sent_at.is_(None), Mail.failed_at.is_(None), *kinds
+    )
+    return [at for at in sent if at is not None] + [now] * (await session.scalar(under_way) or 0)
+
+
+async def write_down(session: AsyncSession, mail_id: int, *, text: str, html: str, qr_payment: str) -> None:
+    """What a mail says that had no text yet, so that every try says the same."""
+    said = update(Mail).where(Mail.id == mail_id).values(text=text, html=html, qr_payment=qr_payment)
+    await session.execute(said)
 
 
 async def mark_sent(session: AsyncSession, mail_id: int, now: datetime) -> None:
-    """The server took the mail."""
-    await session.execute(update(Mail).where(Mail.id == mail_id).values(sent_at=now, lease_until=None, last_error=""))
+    """The server took the mail. What was written from a document can be written again, so it is not kept."""
+    taken = update(Mail).where(Mail.id == mail_id)
+    await session.execute(taken.values(sent_at=now, lease_until=None, last_error=""))
+    await session.execute(taken.where(Mail.attaches != "").values(text="", html=""))
 
 
 async def mark_failed(session: AsyncSession, mail_id: int, error: str, now: datetime, is_final: bool) -> None:
@@ -131,22 +155,22 @@ def message_id(dedup_key: str, domain: str) -> str:
     return f"<{hashlib.sha256(dedup_key.encode()).hexdigest()[:32]}@{domain}>"
 
 
-def _due(now: datetime) -> Select[int]:
-    return (
-        select(Mail.id)
-        .where(
-            Mail.sent_at.is_(None),
-            Mail.failed_at.is_(None),
-            Mail.next_try_at <= now,
-            or_(Mail.lease_until.is_(None), Mail.lease_until <= now),
-        )
-        .order_by(Mail.next_try_at, Mail.id)
+def _due(now: datetime, with_bulk: bool) -> Select[int]:
+    due = select(Mail.id).where(
+        Mail.sent_at.is_(None),
+        Mail.failed_at.is_(None),
+        Mail.next_try_at <= now,
+        or_(Mail.lease_until.is_(None), Mail.lease_until <= now),
     )
+    if not with_bulk:
+        due = due.where(Mail.priority < BULK)
+    return due.order_by(Mail.priority, Mail.next_try_at, Mail.id)
 
 
 def _row(draft: Draft, now: datetime, domain: str) -> dict[str, Any]:
     return {
         **asdict(draft),
+        "priority": PRIORITIES.get(draft.kind, 0),
         "message_id": message_id(draft.dedup_key, domain),
         "created_at": now,
         "next_try_at": now,

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import ForeignKey, Index, SmallInteger, String, Text
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.store.schema import Base, Instant, RowId
@@ -31,25 +32,40 @@ class JournalEntry(Base):
     hash: Mapped[str] = mapped_column(String(64), unique=True)
 
 
+_WAITING = sql("sent_at IS NULL AND failed_at IS NULL")
+_LEASED = sql("lease_until IS NOT NULL")
+
+
 class Mail(Base):
     """A mail that is to be sent, written in the transaction of its cause."""
 
     __tablename__ = "outbox"
-    __table_args__ = (Index("ix_outbox_waiting", "sent_at", "next_try_at"),)
+    __table_args__ = (
+        # Small whatever was ever sent: what waits, in the order in which it goes, and what is under way.
+        Index("ix_outbox_waiting", "priority", "next_try_at", "id", sqlite_where=_WAITING, postgresql_where=_WAITING),
+        Index("ix_outbox_leased", "lease_until", sqlite_where=_LEASED, postgresql_where=_LEASED),
+        Index("ix_outbox_sent_at", "sent_at"),
+    )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     dedup_key: Mapped[str] = mapped_column(String(200), unique=True)
     """Says what the mail is, e.g. `reminder:42:3:1001`; a second one of the kind is not written."""
     contract_id: Mapped[int | None] = mapped_column(ForeignKey("contract.id"), index=True)
     kind: Mapped[str] = mapped_column(String(30))
-    """`reminder`, `notice`, `suspended`, `restored`."""
+    """`reminder`, `notice`, `suspended`, `restored`, `invoice`, `credit_note`, `payment_received`, `password_link` …"""
+    priority: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
+    """0 goes first; see `outbox.PRIORITIES`."""
     message_id: Mapped[str] = mapped_column(String(200), unique=True)
     recipient: Mapped[str] = mapped_column(String(320))
     subject: Mapped[str] = mapped_column(Text)
     text: Mapped[str] = mapped_column(Text)
+    """Empty, as `html` is, of a mail that encloses a document: then it is written at the first try, from the
+    document, and kept for the next ones."""
     html: Mapped[str] = mapped_column(Text)
     qr_payment: Mapped[str] = mapped_column(Text, default="")
     """What the QR code of the mail says; the picture is made when the mail is sent."""
+    attaches: Mapped[str] = mapped_column(String(10), default="", server_default=sql("''"))
+    """The number of the document that goes with it, as PDF and ISDOC made when the mail is sent."""
     created_at: Mapped[datetime] = mapped_column(Instant)
     next_try_at: Mapped[datetime] = mapped_column(Instant)
     lease_until: Mapped[datetime | None] = mapped_column(Instant)

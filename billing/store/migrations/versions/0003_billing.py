@@ -16,6 +16,7 @@ def upgrade() -> None:
     _move_services_to_products()
     _make_invoicing()
     _widen_payments()
+    _widen_outbox()
 
 
 def _make_products() -> None:
@@ -210,3 +211,21 @@ def _widen_payments() -> None:
         allocation.create_foreign_key("fk_allocation_credit_note_id", "invoice", ["credit_note_id"], ["id"])
         allocation.create_check_constraint(op.f("ck_allocation_source"), "(payment_id IS NULL) <> (credit_note_id IS NULL)")
         allocation.create_index("ix_allocation_credit_note_id", ["credit_note_id"])
+
+
+def _widen_outbox() -> None:
+    with op.batch_alter_table("outbox") as outbox:
+        outbox.add_column(sa.Column("priority", sa.SmallInteger(), nullable=False, server_default="0"))
+        outbox.add_column(sa.Column("attaches", sa.String(length=10), nullable=False, server_default=sa.text("''")))
+        outbox.drop_index("ix_outbox_waiting")
+    op.execute("UPDATE outbox SET priority = 1 WHERE kind = 'reminder'")
+    waiting, leased = sa.text("sent_at IS NULL AND failed_at IS NULL"), sa.text("lease_until IS NOT NULL")
+    op.create_index(
+        "ix_outbox_waiting",
+        "outbox",
+        ["priority", "next_try_at", "id"],
+        sqlite_where=waiting,
+        postgresql_where=waiting,
+    )
+    op.create_index("ix_outbox_leased", "outbox", ["lease_until"], sqlite_where=leased, postgresql_where=leased)
+    op.create_index("ix_outbox_sent_at", "outbox", ["sent_at"])
