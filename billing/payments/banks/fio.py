@@ -25,6 +25,10 @@ ID_DIGITS_MAX = 30
 ACCOUNT_CHARACTERS_MAX = NUMBER_CHARACTERS_MAX = 40
 
 
+TABLES_MAX = 2_000_000
+"""A movement has some twenty, and a thousand bytes; so many of them would fill the memory before they are looked at."""
+
+
 class _Unreadable(ValueError):
     """A value is not what its column promises."""
 
@@ -68,6 +72,8 @@ def parse(data: bytes) -> list[Statement]:
 
 
 def _document(data: bytes) -> _Table:
+    if data.count(b"{") + data.count(b"[") > TABLES_MAX:
+        raise rejected([Problem("file", "has more objects and lists than any statement")])
     try:
         document = json.loads(
             data.decode("utf-8-sig"), parse_float=_decimal, parse_constant=_decimal, object_pairs_hook=_unrepeated

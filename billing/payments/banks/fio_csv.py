@@ -17,6 +17,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from io import StringIO
+from itertools import islice
 
 from billing.money import Money
 from billing.payments.banks.account import plain
@@ -38,6 +40,7 @@ ID_COLUMNS = ("ID operace", "ID pohybu")
 NEEDED_COLUMNS = ("Datum", "Objem", "Měna", "Protiúčet", "Kód banky", "KS", "VS", "SS")
 TEXT_COLUMNS = ("Název protiúčtu", "Zpráva pro příjemce")
 PREAMBLE_LINES_MAX = 40
+ROWS_MAX = 500_000
 
 _PREAMBLE = {
     "account": re.compile(r'Výpis č\. \S+ z účtu "?([0-9-]+/[0-9]{4})"?'),
@@ -91,7 +94,7 @@ def parse(data: bytes) -> list[Statement]:
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=";", strict=True)
+    reader = csv.reader(StringIO(text, newline=""), delimiter=";", strict=True)
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
@@ -103,14 +106,20 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
 def _sheet(rows: Iterator[tuple[int, list[str]]]) -> _Sheet:
     sheet = _Sheet()
     for number, cells in rows:
-        if sheet.columns:
-            sheet.rows.append((number, cells))
-        elif cells[0].strip() in ID_COLUMNS:
+        if cells[0].strip() in ID_COLUMNS:
             sheet.columns = [cell.strip() for cell in cells]
-        elif number > PREAMBLE_LINES_MAX:
             break
-        else:
-            _learn(sheet.facts, cells)
+        if number > PREAMBLE_LINES_MAX:
+            break
+        _learn(sheet.facts, cells)
+    _require_facts(sheet)
+    sheet.rows = list(islice(rows, ROWS_MAX + 1))
+    if len(sheet.rows) > ROWS_MAX:
+        raise _Unreadable(f"has more than {ROWS_MAX} movements: export a shorter period")
+    return sheet
+
+
+def _require_facts(sheet: _Sheet) -> None:
     if not sheet.columns:
         raise _Unreadable(f"no line begins with the column {' or '.join(ID_COLUMNS)}")
     missing = [name for name in NEEDED_COLUMNS if name not in sheet.columns]
@@ -120,7 +129,6 @@ def _sheet(rows: Iterator[tuple[int, list[str]]]) -> _Sheet:
         if not sheet.facts.get(name):
             message = f"{name}: the balance is missing; export a statement (výpis), not a list of movements"
             raise _Unreadable(message)
-    return sheet
 
 
 def _learn(facts: dict[str, str], cells: Sequence[str]) -> None:

@@ -19,6 +19,10 @@ OTHER_ELEMENTS_MAX = 1_000_000
 """In the whole file: headers, balances, parties."""
 
 
+TAG_BYTES_MAX = 1024 * 1024
+"""From one > to the next. The parser begins such a monster again with every piece that it is fed."""
+
+
 class NotReadable(Exception):
     """The file is no such XML; the text says why."""
 
@@ -61,6 +65,7 @@ def elements(data: bytes, containers: frozenset[str], wanted: frozenset[str]) ->
 
     Names come without their namespace. A wanted element is gone from its parent once the next one is asked for.
     """
+    _require_short_tags(data)
     walk = _Walk()
     try:
         for event, element in iterparse(BytesIO(data), events=("start", "end"), forbid_dtd=True):
@@ -82,6 +87,13 @@ def elements(data: bytes, containers: frozenset[str], wanted: frozenset[str]) ->
         raise NotReadable(f"has a document type or entities ({kind}), which no bank writes") from None
     except (ValueError, LookupError) as error:
         raise NotReadable(f"is in an encoding that can't be read: {error}") from None
+
+
+def _require_short_tags(data: bytes) -> None:
+    window = TAG_BYTES_MAX // 2
+    for start in range(0, len(data) - window, window):
+        if data.find(b">", start, start + window) < 0:
+            raise NotReadable("has a tag or a text longer than any in a statement")
 
 
 def text(element: Element | None, *paths: str) -> str:

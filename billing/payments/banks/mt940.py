@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from mt940 import Options
@@ -42,6 +43,8 @@ from config.errors import Problem, StatementRejected
 
 MOVEMENTS_MAX = 100_000
 """In one file: the library keeps every field of every movement."""
+FIELDS_PER_MOVEMENT_MAX = 10
+FIELD_CHARACTERS_MAX = 64 * 1024
 ACCOUNT_CHARACTERS_MAX = NUMBER_CHARACTERS_MAX = 40
 
 _SIGNS: dict[str, Reverses] = {"C": "", "D": "", "RC": "credit", "RD": "debit"}
@@ -71,7 +74,7 @@ class _Page:
 def parse(data: bytes) -> list[Statement]:
     """Every statement of the file, checked; or `StatementRejected`."""
     text = _ENVELOPE.sub("", decode(data, "cp852", "cp1250").replace("\r\n", "\n").replace("\r", "\n"))
-    if len(_MOVEMENT.findall(text)) > MOVEMENTS_MAX:
+    if text.count("\n:61:") > MOVEMENTS_MAX or text.count("\n:") > FIELDS_PER_MOVEMENT_MAX * MOVEMENTS_MAX:
         raise rejected([Problem("file", f"has more than {MOVEMENTS_MAX} movements")], "Export a shorter period.")
     starts = [match.start() for match in _START.finditer(text)]
     if not starts or text[: starts[0]].strip():
@@ -172,7 +175,10 @@ def _collection(text: str) -> Transactions:
     for tag, times in (("25", "account"), ("60", "old balance"), ("62", "new balance")):
         if len([found for found in _TAG.findall(text) if found.startswith(tag)]) != 1:
             raise _Unreadable(f":{tag}: the {times} must be there once")
-    # Its way to take :86: apart depends on a code before it that not every bank writes.
+    begins = [match.start() for match in _TAG.finditer(text)]
+    if any(end - begin > FIELD_CHARACTERS_MAX for begin, end in pairwise([*begins, len(text)])):
+        raise _Unreadable(f"a field is longer than {FIELD_CHARACTERS_MAX} characters")
+    # Its own way to take :86: apart depends on a code before it that not every bank writes.
     collection = Transactions(processors={"post_transaction_details": []}, options=Options.all())
     try:
         collection.parse(text)

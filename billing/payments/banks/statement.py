@@ -104,7 +104,7 @@ def symbol(text: str) -> str:
 
 def readable(text: str) -> str:
     """A stranger's text as one line: printable characters only, single spaces, bounded."""
-    printable = "".join(character if character.isprintable() else " " for character in text)
+    printable = text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
     return " ".join(printable.split())[:MESSAGE_CHARACTERS_MAX].rstrip()
 
 

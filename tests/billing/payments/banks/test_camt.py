@@ -251,6 +251,7 @@ LAUGHS = (
         (b"<!DOCTYPE d [<!ENTITY x SYSTEM 'http://127.0.0.1:1/'>]><d>&x;</d>", "document type or entities"),
         (b"<a>" * 100_000, "nested more than 40 deep"),
         (b"<Document>" + b"<a/>" * 1_100_000 + b"</Document>", "more elements than any statement"),
+        (b"<Document a='" + b"x" * 3_000_000 + b"'/>", "a tag or a text longer than any"),
         (b"<Stmt><Ntry>" + b"<a/>" * 600_000 + b"</Ntry></Stmt>", "more elements than any statement"),
     ],
 )

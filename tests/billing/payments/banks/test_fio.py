@@ -177,3 +177,9 @@ def test_what_is_no_statement_is_refused_with_the_reason(data: bytes, message: s
 @given(fio_statements())
 def test_what_the_bank_wrote_is_what_is_read(statement: Statement) -> None:
     assert parse(fio_json(fio_document(statement))) == [statement]
+
+
+def test_more_objects_than_memory_are_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("billing.payments.banks.fio.TABLES_MAX", 10)
+
+    assert "has more objects and lists than any statement" in _refusal(_document())

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from billing.money import Money
+from billing.payments.banks import fio_csv
 from billing.payments.banks.detect import read
 from billing.payments.banks.fio_csv import parse
 from config.errors import StatementRejected
@@ -109,3 +110,9 @@ def test_who_entered_a_movement_is_nobodys_business() -> None:
 )
 def test_what_is_wrong_is_refused_with_its_place(text: str, message: str) -> None:
     assert message in _refusal(text)
+
+
+def test_more_rows_than_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fio_csv, "ROWS_MAX", 1)
+
+    assert "has more than 1 movements" in _refusal(EXPORT)

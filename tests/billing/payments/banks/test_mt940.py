@@ -213,6 +213,12 @@ def test_a_file_with_more_movements_than_memory_is_refused(monkeypatch: pytest.M
     assert "has more than 1 movements" in _refusal(GOOD)
 
 
+def test_a_field_without_an_end_is_refused() -> None:
+    movement = f":61:2611031103C1,00NTRFNONREF\n:86:{'VS00000000' * 10_000}\n"
+
+    assert "a field is longer than 65536 characters" in _refusal(statement(movement, new="C261103CZK1001,00"))
+
+
 def test_text_that_is_the_name_of_a_file_does_not_open_it(tmp_path: Path) -> None:
     """The library reads a file if it is given the name of one."""
     path = tmp_path / "statement.sta"
