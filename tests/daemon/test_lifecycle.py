@@ -1,0 +1,75 @@
+"""`hradlo run` as a process: it says when it is ready, stops when it is asked to, and says why it can't start."""
+
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from daemon.engine import only_engine
+from tests.daemon.admin import Admin
+from tests.portal.subscribers import free_port
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """Listens as systemd does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
+        bell.bind(str(tmp_path / "notify"))
+        bell.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        yield bell
+
+
+@pytest.fixture
+def isp(admin: Admin) -> tuple[Admin, int]:
+    """An installation whose notice server has a port of its own."""
+    port = free_port()
+    admin.add_setting("notice", f'listen = ["127.0.0.1:{port}"]')
+    admin.import_all()
+    return admin, port
+
+
+@pytest.mark.parametrize("role", ["all", "engine", "web"])
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_role_says_when_it_is_ready_and_stops_when_asked_to(
+    isp: tuple[Admin, int], systemd: socket.socket, role: str, stop: signal.Signals
+) -> None:
+    admin, port = isp
+    running = admin.start("run", "--role", role)
+    ready = systemd.recv(1000)
+    if role != "engine":
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    if role != "web":
+        assert "An engine runs already" in admin.run("apply").err
+    running.send_signal(stop)
+    stopping = systemd.recv(1000)
+    out, err = running.communicate(timeout=30)
+
+    assert ready == f"READY=1\nSTATUS=Running as {role}.".encode()
+    assert stopping == b"STOPPING=1"
+    assert (running.returncode, out) == (0, b"")
+    assert b"Traceback" not in err
+
+
+def test_an_engine_beside_another_one_says_so_and_ends(isp: tuple[Admin, int], systemd: socket.socket) -> None:
+    admin, _ = isp
+    with only_engine(admin.folder / "run"):
+        running = admin.start("run")
+        _, err = running.communicate(timeout=30)
+
+    assert running.returncode == 1
+    assert b"An engine runs already" in err.splitlines()[-1]
+    assert b"Traceback" not in err
+
+
+def test_a_port_that_is_taken_is_one_message(isp: tuple[Admin, int], systemd: socket.socket) -> None:
+    admin, port = isp
+    with socket.create_server(("127.0.0.1", port)):
+        running = admin.start("run", "--role", "web")
+        _, err = running.communicate(timeout=30)
+
+    assert running.returncode == 1
+    assert str(port).encode() in err.splitlines()[-1]
+    assert b"Traceback" not in err
