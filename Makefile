@@ -15,7 +15,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DEBIAN_FRONTEND := noninteractive
 
 # What the tests run for real: firewall and namespaces, the router's DNS, a browser, PostgreSQL, a QR reader, units.
-TEST_PACKAGES := python3-venv nftables iproute2 conntrack dnsmasq-base procps curl chromium postgresql zbar-tools systemd
+TEST_PACKAGES := python3-venv nftables iproute2 conntrack dnsmasq-base procps curl chromium postgresql zbar-tools systemd \
+    $(if $(shell command -v npm),,npm)
 BENCH_PACKAGES := python3-venv nftables iproute2 conntrack nginx-light wrk hyperfine
 
 # An environment whose Python is gone (an upgraded system, a moved folder) is made anew.
@@ -35,8 +36,12 @@ demo: $(STAMP)  ## The whole story on this machine, no root needed (HEADLESS=1: 
 lab: $(STAMP)  ## The story on real packets, in network namespaces of its own (root)
 	@$(BIN)/hradlo lab $(ARGS)
 
-test: install-deps lint  ## Everything: style, types, import rules, tests; without root, the last lines say what was left out
+test: install-deps tests/node_modules lint  ## Everything: style, types, import rules, tests; without root, the last lines say what was left out
 	@$(BIN)/pytest $(ARGS)
+
+tests/node_modules: tests/package-lock.json
+	@command -v npm > /dev/null || { echo "No npm here: pages are not checked for accessibility"; exit 0; }; \
+	cd tests && npm ci --silent --no-audit --no-fund && touch node_modules
 
 lint: $(STAMP)  ## Style, types and import rules only
 	$(BIN)/ruff check .

@@ -31,7 +31,7 @@ _HASH = hash_password(PASSWORD)
 _CSRF = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
 
 
-def settings_in(folder: Path, extra: str = "") -> Settings:
+def settings_in(folder: Path, extra: str = "", url: str = ORIGIN) -> Settings:
     """Settings of a portal with a signing key."""
     secrets = folder / "secrets"
     secrets.mkdir(exist_ok=True)
@@ -41,7 +41,7 @@ def settings_in(folder: Path, extra: str = "") -> Settings:
         [isp]
         name = "Údolní síť"
         iban = "CZ6508000000192000145399"
-        portal_url = "{ORIGIN}"
+        portal_url = "{url}"
         [secrets]
         directory = "{secrets}"
         [mail]
@@ -119,15 +119,16 @@ class House:
 
 
 @asynccontextmanager
-async def house(store: Store, folder: Path, extra: str = "") -> AsyncIterator[House]:
+async def house(store: Store, folder: Path, extra: str = "", port: int = 0) -> AsyncIterator[House]:
     """A portal with Jana (contract 1001, owes 599) and Petr (contract 2002, owes nothing)."""
     await add_customer(store, JANA, "1001", "Jana Nováková", "100.64.0.10", owes=True)
     await add_customer(store, PETR, "2002", "Petr Dvořák", "100.64.0.11", owes=False)
     clock, rings = TestClock(NOW), list[int]()
-    office = Office(settings_in(folder, extra), store, clock, lambda: rings.append(1))
+    url = f"http://127.0.0.1:{port}" if port else ORIGIN
+    office = Office(settings_in(folder, extra, url), store, clock, lambda: rings.append(1))
     runner = web.AppRunner(make_portal_app(office), access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
     try:
         yield House(store, clock, office, runner.addresses[0][1], rings)
