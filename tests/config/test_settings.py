@@ -204,6 +204,9 @@ def test_two_addresses_of_one_family_are_refused(path: Path, secrets: Path) -> N
     [
         ('[mail]\nhost = "mx"', "[mail] sender"),
         ('[mail]\nhost = "mx"\nsender = "a@b.example"\nusername = "u"\nsecurity = "tls"', "secret smtp_password"),
+        ('[fio]\ntokens = ["fio_token"]', "secret fio_token"),
+        ('[fio]\nurl = "http://fio.example/rest"', "[fio] url"),
+        ('[fio]\ntokens = ["../signing_key"]', "[fio] tokens item 1"),
         ('[captive_api]\nurl = "https://x"\nlisten = ["0.0.0.0:8443"]', "[captive_api] certificate"),
         ('[captive_api]\nlisten = ["0.0.0.0:8443"]\ncertificate = "/c"\nkey = "/k"', "[captive_api] url"),
         ("[dunning]\nreminder_days = [3, 14]", "[dunning] reminder_days"),

@@ -97,7 +97,7 @@ def test_the_customer_reference_is_the_variable_symbol_if_it_can_be_one(referenc
     assert _line(f":61:2611031103C1,00NTRF{reference}//2611030000123\n:86:dekuji\n").variable_symbol == symbol
 
 
-@pytest.mark.parametrize("name", ["Dvořák Šťastný", "ŽÁČEK ĚŘÍM"])
+@pytest.mark.parametrize("name", ["Dvořák Šťastný", "ŽÁČEK ĚŘÍM", "Petřek"])
 def test_names_are_those_of_cp852(name: str) -> None:
     assert _line(f":61:2611031103C1,00NTRFNONREF\n:86:020?20dar?32{name}\n").message == f"{name} dar"
 
