@@ -197,7 +197,16 @@ class Mail(Section):
     username: str = Field("", description="Then the secret smtp_password is needed.")
     sender: str = Field("", description='For example "My ISP <billing@isp.example>".')
     per_minute: int = Field(60, ge=1, description="At most so many mails a minute, so that a run is no spam wave.")
+    bulk_per_minute: int = Field(
+        30, ge=1, description="… and so many of these with new invoices, after all others: a month's run takes hours."
+    )
     timeout_seconds: int = Field(20, ge=1, le=120, description="Patience with the server.")
+    payment_received: bool = Field(False, description="Tell a customer by mail that a payment arrived.")
+    templates: Path | None = Field(
+        None,
+        description="Your own mail templates, used instead of Hradlo's of the same name; see docs/documents.md.",
+        examples=["/etc/hradlo/mails"],
+    )
 
 
 class Documents(Section):

@@ -1,82 +1,27 @@
 """The four mails of dunning, as drafts for the outbox. Pure: the caller stores them with their cause.
 
-Each function composes one `Letter`, sentence by sentence, in the customer's language; `templates/letter.txt`
-and `templates/letter.html` lay the same letter out twice, so that both parts of a mail say the same. The QR
-payment travels as text: whoever sends the mail makes the picture that the HTML shows as ``cid:qr``.
-
-Who has no address that a mail can be sent to gets None.
+Each function composes one `Letter`, sentence by sentence, in the customer's language. Who has no address that a
+mail can be sent to gets None.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
-from typing import Protocol
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-
-from billing.customers.mail_address import one_line, sendable
-from billing.dunning.payment_order import PaymentOrder
-from billing.money import Money
-from billing.store.outbox import Draft
-from config.i18n import Translator, translator
-from config.settings import Isp, Settings
-
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=select_autoescape(["html"]),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
+from billing.letters.layout import draft
+from billing.letters.letter import (
+    Addressee,
+    Letter,
+    Link,
+    OpenInvoice,
+    debt,
+    language_of,
+    portal_button,
+    total,
+    unbroken,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Addressee:
-    """Whom a mail is for."""
-
-    contract_id: int
-    contract_number: str
-    name: str
-    email: str
-    language: str
-
-
-class OpenInvoice(Protocol):
-    """What a mail says of an invoice; `notices.ShownInvoice` and `facts.InvoiceFact` both do."""
-
-    @property
-    def number(self) -> str: ...
-    @property
-    def due_on(self) -> date: ...
-    @property
-    def open(self) -> Money: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A way to us: what it is, what to show, and where it leads."""
-
-    label: str
-    text: str
-    href: str
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """What a mail says, before it is laid out."""
-
-    tone: str
-    """`calm`, `warning`, `stop` or `good`: the colour of the HTML."""
-    subject: str
-    title: str
-    lead: tuple[str, ...]
-    asks_to_pay: str = ""
-    """Heading of the invoices and of how to pay them; empty = nothing is to be paid."""
-    what_next: tuple[str, ...] = ()
-    button: Link | None = None
-    closing: str = ""
+from billing.store.outbox import Draft
+from config.i18n import Translator
+from config.settings import Settings
 
 
 def reminder(
@@ -89,8 +34,8 @@ def reminder(
     notice_at: datetime | None = None,
 ) -> Draft | None:
     """Something is overdue; `notice_at`: when the notice will appear if it stays so."""
-    _ = _translator(addressee, settings)
-    is_enough = _debt(invoices).minor >= settings.dunning.minimum_debt_minor
+    _ = language_of(addressee, settings)
+    is_enough = debt(invoices).minor >= settings.dunning.minimum_debt_minor
     what_next = [
         _(
             "Unless your payment arrives sooner, a notice will appear in your web browser from {day}. Your internet "
@@ -103,15 +48,15 @@ def reminder(
     ]
     letter = Letter(
         tone="calm",
-        subject=_("Payment reminder: {amount} overdue", amount=_total(_, invoices, settings.isp)),
+        subject=_("Payment reminder: {amount} overdue", amount=total(_, invoices, settings.isp)),
         title=_("A friendly reminder"),
         lead=(_overdue_count(_, addressee, len(invoices)), _("Perhaps it just slipped your mind.")),
         asks_to_pay=_("What to pay, and how"),
         what_next=tuple(filter(None, what_next)),
-        button=_portal(_, settings.isp),
+        button=portal_button(_, settings.isp),
     )
     key = f"reminder:{addressee.contract_id}:{anchor_invoice_id}:{after_days}"
-    return _draft("reminder", key, letter, addressee, invoices, settings)
+    return draft("reminder", key, letter, addressee, invoices, settings)
 
 
 def notice(
@@ -123,7 +68,7 @@ def notice(
     suspend_at: datetime | None = None,
 ) -> Draft | None:
     """The notice that nobody acknowledged in the browser; `suspend_at`: when that alone leads to suspension."""
-    _ = _translator(addressee, settings)
+    _ = language_of(addressee, settings)
     what_next = [
         _("Please open the page linked here from your connection at home, read the notice and confirm it."),
         _.plural(
@@ -140,7 +85,7 @@ def notice(
     ]
     letter = Letter(
         tone="warning",
-        subject=_("Important notice: please pay {amount}", amount=_total(_, invoices, settings.isp)),
+        subject=_("Important notice: please pay {amount}", amount=total(_, invoices, settings.isp)),
         title=_("An important notice about your connection"),
         lead=(
             _overdue_count(_, addressee, len(invoices)),
@@ -150,14 +95,14 @@ def notice(
         what_next=tuple(filter(None, what_next)),
         button=Link(_("Read the notice"), settings.notice.url, settings.notice.url),
     )
-    return _draft("notice", f"notice:{notice_id}", letter, addressee, invoices, settings)
+    return draft("notice", f"notice:{notice_id}", letter, addressee, invoices, settings)
 
 
 def suspended(
     addressee: Addressee, invoices: Sequence[OpenInvoice], *, settings: Settings, since_at: datetime
 ) -> Draft | None:
     """The line was suspended at `since_at`, and how it comes back."""
-    _ = _translator(addressee, settings)
+    _ = language_of(addressee, settings)
     letter = Letter(
         tone="stop",
         subject=_("Your internet connection is suspended"),
@@ -178,10 +123,10 @@ def suspended(
             ),
             _("An instant payment reaches us soonest."),
         ),
-        button=_portal(_, settings.isp),
+        button=portal_button(_, settings.isp),
     )
     key = f"suspended:{addressee.contract_id}:{since_at.astimezone(UTC).isoformat()}"
-    return _draft("suspended", key, letter, addressee, invoices, settings)
+    return draft("suspended", key, letter, addressee, invoices, settings)
 
 
 def restored(
@@ -193,7 +138,7 @@ def restored(
     promise_until_on: date | None = None,
 ) -> Draft | None:
     """The line works again since `since_at`; `invoices`: what is overdue all the same, if anything."""
-    _ = _translator(addressee, settings)
+    _ = language_of(addressee, settings)
     back = _(
         "On {day} we restored the internet connection of contract {contract}.",
         day=_day(_, since_at, settings),
@@ -202,9 +147,9 @@ def restored(
     if not invoices:
         rest = _("Nothing is overdue any more. Thank you!")
     elif promise_until_on:
-        rest = _("As agreed, we will wait for the rest until {day}.", day=_unbroken(_.date(promise_until_on)))
+        rest = _("As agreed, we will wait for the rest until {day}.", day=unbroken(_.date(promise_until_on)))
     else:
-        rest = _("{amount} is still left to pay.", amount=_total(_, invoices, settings.isp))
+        rest = _("{amount} is still left to pay.", amount=total(_, invoices, settings.isp))
     letter = Letter(
         tone="good",
         subject=_("Your internet connection is working again"),
@@ -214,11 +159,7 @@ def restored(
         what_next=(_("Should anything not work, switch your router off and on again, or let us know."),),
     )
     key = f"restored:{addressee.contract_id}:{since_at.astimezone(UTC).isoformat()}"
-    return _draft("restored", key, letter, addressee, invoices, settings)
-
-
-def _translator(addressee: Addressee, settings: Settings) -> Translator:
-    return translator(addressee.language or settings.isp.language)
+    return draft("restored", key, letter, addressee, invoices, settings)
 
 
 def _overdue_count(_: Translator, addressee: Addressee, n: int) -> str:
@@ -230,66 +171,5 @@ def _overdue_count(_: Translator, addressee: Addressee, n: int) -> str:
     )
 
 
-def _debt(invoices: Sequence[OpenInvoice]) -> Money:
-    return Money.total(invoice.open for invoice in invoices)
-
-
-def _total(_: Translator, invoices: Sequence[OpenInvoice], isp: Isp) -> str:
-    return _.money(_debt(invoices).minor, isp.currency)
-
-
 def _day(_: Translator, at: datetime, settings: Settings) -> str:
-    return _unbroken(_.date(at.astimezone(settings.zone).date()))
-
-
-def _unbroken(text: str) -> str:
-    return text.replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def _portal(_: Translator, isp: Isp) -> Link | None:
-    return Link(_("Open the customer portal"), isp.portal_url, isp.portal_url) if isp.portal_url else None
-
-
-def _contacts(_: Translator, isp: Isp) -> tuple[Link, ...]:
-    phone = Link(_("Phone"), _unbroken(isp.phone), "tel:" + "".join(isp.phone.split()))
-    email = Link(_("E-mail"), isp.email, f"mailto:{isp.email}")
-    return tuple(link for link in (phone, email) if link.text)
-
-
-def _draft(
-    kind: str,
-    dedup_key: str,
-    letter: Letter,
-    addressee: Addressee,
-    invoices: Sequence[OpenInvoice],
-    settings: Settings,
-) -> Draft | None:
-    recipient = sendable(addressee.email)
-    if recipient is None:
-        return None
-    _ = _translator(addressee, settings)
-    debt = _debt(invoices)
-    numbers = tuple(invoice.number for invoice in invoices)
-    order = PaymentOrder.of(settings.isp, addressee.contract_number, numbers, debt)
-    shown = {
-        "_": _,
-        "plural": _.plural,
-        "letter": letter,
-        "isp": settings.isp,
-        "customer": one_line(addressee.name),
-        "contract": addressee.contract_number,
-        "rows": [(i.number, _unbroken(_.date(i.due_on)), _total(_, [i], settings.isp)) for i in invoices],
-        "total": _total(_, invoices, settings.isp),
-        "order": order,
-        "contacts": _contacts(_, settings.isp),
-    }
-    return Draft(
-        dedup_key=dedup_key,
-        contract_id=addressee.contract_id,
-        kind=kind,
-        recipient=recipient,
-        subject=one_line(letter.subject),
-        text=_TEMPLATES.get_template("letter.txt").render(shown),
-        html=_TEMPLATES.get_template("letter.html").render(shown),
-        qr_payment=order.qr,
-    )
+    return unbroken(_.date(at.astimezone(settings.zone).date()))

@@ -20,6 +20,7 @@ from billing.dunning.policy import Policy
 from billing.dunning.reading import load_facts
 from billing.dunning.rules import decide
 from billing.dunning.tables import Line, Notice, Reminder, Standing
+from billing.letters.letter import Addressee
 from billing.store import journal, outbox
 from config.settings import Settings
 
@@ -73,7 +74,7 @@ class _Writer:
     def __post_init__(self) -> None:
         self.entries: list[journal.Entry] = []
 
-    async def write(self, addressee: mails.Addressee) -> list[outbox.Draft]:
+    async def write(self, addressee: Addressee) -> list[outbox.Draft]:
         drafts: list[outbox.Draft | None] = []
         await self._write_standing()
         if self.decision.closes_notice:
@@ -125,7 +126,7 @@ class _Writer:
         await self.session.flush()
         self._note("notice.opened", notice=notice.id, debt=str(self.decision.debt))
 
-    async def _remind(self, addressee: mails.Addressee, anchor_id: int, after_days: int) -> outbox.Draft | None:
+    async def _remind(self, addressee: Addressee, anchor_id: int, after_days: int) -> outbox.Draft | None:
         row = {"anchor_invoice_id": anchor_id, "after_days": after_days, "at": self.case.now}
         await self.session.execute(insert(Reminder).values(contract_id=self.facts.contract_id, **row))
         self._note("reminder.written", after_days=after_days, debt=str(self.decision.debt))
@@ -139,7 +140,7 @@ class _Writer:
             notice_at=self.case.ripens_at(self.case.overdue[0]) if is_enough else None,
         )
 
-    async def _mail_notice(self, addressee: mails.Addressee) -> outbox.Draft | None:
+    async def _mail_notice(self, addressee: Addressee) -> outbox.Draft | None:
         """Without an e-mail address there is nothing to send, and the notice stays "not mailed"."""
         assert self.facts.notice is not None
         notice_id = self.facts.notice.id
@@ -165,14 +166,14 @@ class _Writer:
         self.entries.append(journal.Entry(self.case.now, "engine", action, self.facts.contract_id, detail))
 
 
-async def load_addressees(session: AsyncSession, contract_ids: Collection[int]) -> dict[int, mails.Addressee]:
+async def load_addressees(session: AsyncSession, contract_ids: Collection[int]) -> dict[int, Addressee]:
     """Whom mail about a contract goes to."""
     query = (
         select(Contract.id, Contract.number, Customer.name, Customer.email, Customer.language)
         .join(Customer, Customer.id == Contract.customer_id)
         .where(Contract.id.in_(contract_ids))
     )
-    return {row[0]: mails.Addressee(*row) for row in (await session.execute(query)).all()}
+    return {row[0]: Addressee(*row) for row in (await session.execute(query)).all()}
 
 
 async def lines(session: AsyncSession) -> dict[int, str]:
@@ -202,7 +203,7 @@ async def record_lines(session: AsyncSession, changes: Sequence[LineChange], set
     await journal.append_many(session, entries)
 
 
-def _line_mail(change: LineChange, addressee: mails.Addressee, case: Case, settings: Settings) -> outbox.Draft | None:
+def _line_mail(change: LineChange, addressee: Addressee, case: Case, settings: Settings) -> outbox.Draft | None:
     if change.after == "suspended":
         return mails.suspended(addressee, case.overdue, settings=settings, since_at=case.now)
     if change.before == "suspended":

@@ -21,6 +21,7 @@ from sqlalchemy import select, update
 
 from billing.dunning import mails
 from billing.dunning.notices import ShownInvoice
+from billing.letters.letter import Addressee
 from billing.money import Money
 from billing.store import outbox
 from billing.store.engine import Store
@@ -83,7 +84,7 @@ def lines(text: str) -> list[str]:
 
 def reminder_of_dunning(settings: Settings) -> Draft:
     invoice = ShownInvoice(id=1, number="2026100123", due_on=date(2026, 10, 15), open=Money(80250))
-    addressee = mails.Addressee(42, "1001", "Božena Němcová", "bozena@example.cz", "cs")
+    addressee = Addressee(42, "1001", "Božena Němcová", "bozena@example.cz", "cs")
     written = mails.reminder(addressee, [invoice], settings=settings, anchor_invoice_id=1, after_days=3)
     assert written is not None
     return replace(written, contract_id=None)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.dunning import mails
-from billing.dunning.mails import Addressee
 from billing.dunning.notices import ShownInvoice
 from billing.dunning.payment_order import PaymentOrder, grouped_iban, local_account
+from billing.letters.letter import Addressee
 from billing.money import Money
 from billing.store.outbox import Draft
 from config.settings import Settings, parse
