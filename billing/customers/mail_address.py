@@ -19,7 +19,8 @@ def sendable(address: str) -> str | None:
     if not at or len(local) > _LOCAL_LENGTH_MAX or not _LOCAL.fullmatch(local):
         return None
     try:
-        ascii_domain = domain.encode("idna").decode("ascii")
+        # The codec is slow, and of a name that is ASCII already it changes nothing.
+        ascii_domain = domain if domain.isascii() else domain.encode("idna").decode("ascii")
     except UnicodeError:
         return None
     found = f"{local}@{ascii_domain}"
