@@ -17,7 +17,7 @@ export DEBIAN_FRONTEND := noninteractive
 # What the tests run for real: firewall and namespaces, the router's DNS, a browser, PostgreSQL, a QR reader, units.
 TEST_PACKAGES := python3-venv nftables iproute2 conntrack dnsmasq-base procps curl chromium postgresql zbar-tools systemd \
     $(if $(shell command -v npm),,npm)
-BENCH_PACKAGES := python3-venv nftables iproute2 conntrack nginx-light wrk hyperfine
+BENCH_PACKAGES := python3-venv nftables iproute2 procps nginx-light wrk
 
 # An environment whose Python is gone (an upgraded system, a moved folder) is made anew.
 ifneq ($(wildcard $(STAMP)),)
@@ -54,7 +54,7 @@ format: $(STAMP)  ## Formats the code
 	$(BIN)/ruff check --fix .
 
 bench: PACKAGES := $(BENCH_PACKAGES)
-bench: install-deps $(STAMP)  ## Speed, as ratios side by side in one run
+bench: install-deps $(STAMP)  ## Speed, as ratios side by side in one run, some minutes (ARGS="--quick": does it work?)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 fuzz: $(STAMP)  ## The property tests, with 10,000 examples each

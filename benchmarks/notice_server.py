@@ -37,6 +37,8 @@ from config.clock import SystemClock
 from config.settings import parse
 from portal.server import serve
 
+NEEDS_PROGRAMS = ("nginx", "wrk")
+
 SUBSCRIBERS = 100_000
 CONNECTIONS = 64
 SECONDS = 4
@@ -80,13 +82,17 @@ class Speed:
     """Requests a second of the server's processor time."""
 
 
-def run() -> list[Row]:
+def run(scale: float = 1.0) -> list[Row]:
+    subscribers = max(10, int(SUBSCRIBERS * scale))
+    seconds, times = max(1, int(SECONDS * scale)), max(1, int(ROUNDS * scale))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        asyncio.run(_fill(folder))
+        asyncio.run(_fill(folder, subscribers))
         with _nginx(folder) as nginx_pid, _ours(folder) as our_pid:
-            rounds = [(_speed(_OUR_PORT, our_pid), _speed(_NGINX_PORT, nginx_pid)) for _ in range(ROUNDS)]
-    what = f"notice redirect, new connection each, {SUBSCRIBERS:,} subscribers known"
+            rounds = [
+                (_speed(_OUR_PORT, our_pid, seconds), _speed(_NGINX_PORT, nginx_pid, seconds)) for _ in range(times)
+            ]
+    what = f"notice redirect, new connection each, {subscribers:,} subscribers known"
     return [
         _row(what, "requests/s", [(ours.by_clock, nginx.by_clock) for ours, nginx in rounds]),
         _row(
@@ -108,14 +114,14 @@ def _row(name: str, unit: str, rounds: list[tuple[float, float]]) -> Row:
     )
 
 
-async def _fill(folder: Path) -> None:
+async def _fill(folder: Path, subscribers: int) -> None:
     """A database with so many subscribers; the one that asks is among them."""
     url = f"sqlite:///{folder / 'hradlo.db'}"
     await upgrade(url)
     store = Store.open(url)
     first = int(ip_address("100.64.0.0"))
-    ids = range(1, SUBSCRIBERS + 1)
-    networks = ["127.0.0.1", *(str(ip_address(first + number)) for number in range(1, SUBSCRIBERS))]
+    ids = range(1, subscribers + 1)
+    networks = ["127.0.0.1", *(str(ip_address(first + number)) for number in range(1, subscribers))]
     async with store.transaction() as session:
         await session.execute(insert(Customer), [{"id": i, "number": f"C{i}", "name": "S"} for i in ids])
         await session.execute(insert(Contract), [{"id": i, "number": str(i), "customer_id": i} for i in ids])
@@ -164,9 +170,9 @@ async def _until_listening(port: int) -> None:
                 return
 
 
-def _speed(port: int, pid: int) -> Speed:
+def _speed(port: int, pid: int, seconds: int) -> Speed:
     before = _processor_seconds(pid)
-    requests, by_clock = _load(port)
+    requests, by_clock = _load(port, seconds)
     return Speed(by_clock, requests / (_processor_seconds(pid) - before))
 
 
@@ -176,9 +182,9 @@ def _processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _load(port: int) -> tuple[int, float]:
+def _load(port: int, seconds: int) -> tuple[int, float]:
     """(requests, requests a second), as wrk counts them; an answer that is no redirect would be no measurement."""
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-H", "Connection: close"]
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-H", "Connection: close"]
     command += ["-H", "Host: www.example.com", f"http://127.0.0.1:{port}/some/page?id=1"]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     requests, rate = re.search(r"(\d+) requests in", text), re.search(r"Requests/sec:\s+([0-9.]+)", text)

@@ -24,9 +24,8 @@ from billing.store.engine import Store
 from billing.store.schema_version import upgrade
 from config.clock import monotonic_seconds
 
-PAYMENTS = 100_000
 CONTRACTS = 20_000
-INVOICES_EACH = 5
+PAYMENTS_EACH = INVOICES_EACH = 5
 GOAL_SECONDS = 15.0
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -35,14 +34,16 @@ PRICE = Money(599_00)
 WRITTEN = ("payment", "allocation", "ledger_transaction", "posting", "journal")
 
 
-def run() -> list[Row]:
+def run(scale: float = 1.0) -> list[Row]:
+    contracts = max(10, int(CONTRACTS * scale))
+    payments = contracts * PAYMENTS_EACH
     with tempfile.TemporaryDirectory() as folder:
         whole, bare = Path(folder, "whole.db"), Path(folder, "bare.db")
-        first_seconds, again_seconds = asyncio.run(_import(whole))
+        first_seconds, again_seconds = asyncio.run(_import(whole, contracts))
         asyncio.run(upgrade(f"sqlite:///{bare}"))
         bare_seconds = _write_the_same_rows(whole, bare)
     ratio = first_seconds / bare_seconds
-    name = f"import and match {PAYMENTS:,} payments"
+    name = f"import and match {payments:,} payments"
     return [
         Row(
             name=name,
@@ -65,18 +66,19 @@ def run() -> list[Row]:
     ]
 
 
-async def _import(path: Path) -> tuple[float, float]:
+async def _import(path: Path, contracts: int) -> tuple[float, float]:
     """Seconds of the first import, and of the same one again."""
     url = f"sqlite:///{path}"
     await upgrade(url)
     store = Store.open(url)
-    await _add_invoices(store)
-    statement = _statement()
+    await _add_invoices(store, contracts)
+    statement = _statement(contracts)
     first, first_seconds = await _timed(store, statement)
     again, again_seconds = await _timed(store, statement)
     await store.close()
-    if (first.new, again.known) != (PAYMENTS, PAYMENTS):
-        raise AssertionError(f"{first.new} payments were new and {again.known} known, not {PAYMENTS}")
+    payments = len(statement.lines)
+    if (first.new, again.known) != (payments, payments):
+        raise AssertionError(f"{first.new} payments were new and {again.known} known, not {payments}")
     return first_seconds, again_seconds
 
 
@@ -87,8 +89,8 @@ async def _timed(store: Store, statement: Statement) -> tuple[ImportReport, floa
     return report, monotonic_seconds() - began
 
 
-async def _add_invoices(store: Store) -> None:
-    ids = range(1, CONTRACTS + 1)
+async def _add_invoices(store: Store, contracts: int) -> None:
+    ids = range(1, contracts + 1)
     async with store.transaction() as session:
         await session.execute(insert(Customer), [{"id": i, "number": str(i), "name": "Jana"} for i in ids])
         await session.execute(insert(Contract), [{"id": i, "number": str(100_000 + i), "customer_id": i} for i in ids])
@@ -114,14 +116,14 @@ async def _add_invoices(store: Store) -> None:
         await ledger.post_many(session, facts, NOW)
 
 
-def _statement() -> Statement:
+def _statement(contracts: int) -> Statement:
     """80 % name contract and invoice, 10 % the contract alone; the rest pays in part, too much, or is unknown."""
-    lines = tuple(_line(number) for number in range(PAYMENTS))
+    lines = tuple(_line(number, contracts) for number in range(contracts * PAYMENTS_EACH))
     return Statement("2000123456/2010", "1", TODAY, TODAY, ZERO, Money.total(each.amount for each in lines), lines)
 
 
-def _line(number: int) -> StatementLine:
-    contract, invoice, kind = number % CONTRACTS + 1, number // CONTRACTS, number * 37 % 100
+def _line(number: int, contracts: int) -> StatementLine:
+    contract, invoice, kind = number % contracts + 1, number // contracts, number * 37 % 100
     amount = {90: Money(300_00), 91: Money(300_00), 92: Money(900_00), 93: Money(900_00)}.get(kind, PRICE)
     return StatementLine(
         f"fio-{10_000_000_000 + number}",

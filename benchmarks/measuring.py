@@ -1,0 +1,34 @@
+"""What several benchmarks measure with."""
+
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from types import ModuleType
+
+from config.clock import monotonic_seconds
+
+PATIENCE_SECONDS = 60.0
+_LOOK_SECONDS = 0.05
+
+
+def missing(benchmark: ModuleType) -> str:
+    """What a benchmark needs and this machine does not give, as the end of a sentence; empty when nothing."""
+    needs = ["root"] if getattr(benchmark, "NEEDS_ROOT", False) and os.geteuid() != 0 else []
+    needs += [name for name in getattr(benchmark, "NEEDS_PROGRAMS", ()) if shutil.which(name) is None]
+    return f"needs {' and '.join(needs)}" if needs else ""
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The smallest of the values that so many per cent do not exceed (nearest rank)."""
+    return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
+
+
+def until(what: str, is_so: Callable[[], bool]) -> None:
+    """Waits until something is so; raises `TimeoutError` when it does not come."""
+    give_up_at = monotonic_seconds() + PATIENCE_SECONDS
+    while not is_so():
+        if monotonic_seconds() > give_up_at:
+            raise TimeoutError(f"waited in vain until {what}")
+        time.sleep(_LOOK_SECONDS)
