@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from config.errors import HradloError
 from config.logging import configure
 from config.settings import DEFAULT_PATH
-from daemon.cli import audit, context, contracts, files, network, running, setup
+from daemon.cli import audit, context, contracts, customers, files, network, running, setup
 
 INTERRUPTED_EXIT_CODE = 130
 
@@ -27,9 +28,18 @@ app = typer.Typer(
 )
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"hradlo {version('hradlo')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     config: Path = typer.Option(DEFAULT_PATH, envvar="HRADLO_CONFIG", help="The settings file."),
+    show_version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print it and end."
+    ),
     clock_offset_file: Path | None = typer.Option(None, hidden=True, help="Tests only: seconds added to the clock."),
 ) -> None:
     """Options that stand before every command."""
@@ -37,7 +47,7 @@ def options(
     context.choose(config, clock_offset_file)
 
 
-for module in (running, setup, files, network, contracts, audit):
+for module in (running, setup, files, network, contracts, customers, audit):
     module.register(app)
 
 

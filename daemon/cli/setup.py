@@ -1,4 +1,4 @@
-"""Commands that set Hradlo up: init, upgrade, check-config, doctor."""
+"""Commands that set Hradlo up and keep it: init, backup, upgrade, check-config, doctor."""
 
 import asyncio
 import os
@@ -7,8 +7,9 @@ from pathlib import Path
 
 import typer
 
+from billing.store.backup import back_up
 from billing.store.schema_version import upgrade as upgrade_database
-from config.errors import HradloError, NotFound
+from config.errors import HradloError, NotAllowed, NotFound
 from config.example import Values, write
 from config.settings import SIGNING_KEY_BYTES_MIN
 from daemon.cli.context import JsonOption, current, out
@@ -20,7 +21,7 @@ SQLITE = "sqlite:///"
 
 
 def register(app: typer.Typer) -> None:
-    for command in (init, upgrade, check_config, doctor):
+    for command in (init, backup, upgrade, check_config, doctor):
         app.command()(command)
 
 
@@ -85,6 +86,15 @@ def _create_database() -> None:
         Path(url.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
     asyncio.run(upgrade_database(url))
     typer.echo("The database is ready.")
+
+
+def backup(file: Path = typer.Argument(..., metavar="FILE")) -> None:
+    """Copies the database while everything runs. Keep the copy away from this machine."""
+    url = current.settings.database.url
+    if not url.startswith(SQLITE):
+        raise NotAllowed("PostgreSQL is backed up by its own means.", "For example by pg_dump --format=custom.")
+    back_up(Path(url.removeprefix(SQLITE)), file)
+    typer.echo(f"Wrote {file}. The config and the secrets, beside {current.config}, are not in it.")
 
 
 def upgrade() -> None:

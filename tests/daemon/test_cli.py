@@ -71,7 +71,7 @@ def test_every_command_that_only_reads_has_json() -> None:
     """A new one that is named here is tested above; one that changes something is named in the other set."""
     names = {command.callback.__name__ for command in app.registered_commands if command.callback}
 
-    assert names == {"run", "demo", "lab", "init", "upgrade", "check_config", "apply"} | {
+    assert names == {"run", "demo", "lab", "init", "backup", "upgrade", "check_config", "apply"} | {
         "promise",
         "hold",
         "exempt",

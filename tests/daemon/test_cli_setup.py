@@ -174,6 +174,50 @@ def test_upgrade_of_a_database_that_is_up_to_date_changes_nothing(admin: Admin) 
     assert admin.run("status", "--json").json["contracts"] == 2
 
 
+# ── backup ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_backup_is_one_whole_file_for_its_owner_with_everything_committed(admin: Admin) -> None:
+    admin.import_all()
+    with sqlite3.connect(admin.database) as writing:  # somebody is just writing
+        writing.execute("UPDATE customer SET name = 'not committed'")
+        ran = admin.run("backup", str(admin.folder / "copy.db"))
+        writing.rollback()
+    writing.close()
+    admin.database.unlink()
+    (admin.folder / "copy.db").rename(admin.database)
+
+    assert (ran.code, ran.err) == (0, "")
+    assert mode(admin.database) == 0o600
+    assert admin.run("audit", "verify").code == 0
+    assert admin.run("show", "1001", "--json").json["name"] == "Jana Nováková"
+
+
+def test_a_backup_replaces_no_file(admin: Admin) -> None:
+    path = admin.write("copy.db", "an older one")
+    ran = admin.run("backup", path)
+
+    assert ran.code == 1
+    assert "is there already" in ran.err
+    assert Path(path).read_text() == "an older one"
+
+
+@pytest.mark.parametrize("target", ["no such folder/copy.db", "."])
+def test_a_backup_that_can_not_be_written_is_one_message_and_leaves_nothing(admin: Admin, target: str) -> None:
+    ran = admin.run("backup", str(admin.folder / target))
+
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith("hradlo: ")
+    assert not list(admin.folder.glob("*.part"))
+
+
+def test_the_version_is_told_without_a_config(newcomer: Admin) -> None:
+    ran = newcomer.run("--version")
+
+    assert ran.code == 0
+    assert ran.out.startswith("hradlo 0.")
+
+
 # ── doctor ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
