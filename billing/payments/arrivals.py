@@ -1,12 +1,12 @@
-"""Payments as they arrive: which are new, which are known, and which look like one that came before.
+"""Payments and their returns as they arrive: which are new, which are known, and which look like one that came before.
 
-A payment is known by its account and the bank's reference. Whatever else its line says is compared: the same
+Each is known by its account and the bank's reference. Whatever else its line says is compared: the same
 reference with another amount means that one of the two statements is wrong, and nothing is imported.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from sqlalchemy import select
@@ -16,9 +16,10 @@ from billing.money import ZERO, Money
 from billing.payments import open_items
 from billing.payments.banks.account import same_account
 from billing.payments.banks.statement import Statement, StatementLine, rejected
-from billing.payments.tables import Payment
+from billing.payments.tables import Payment, PaymentReturn
 from config.errors import Problem
 
+Kind = type[Payment] | type[PaymentReturn]
 Key = tuple[str, str]
 """Account and the bank's reference."""
 Identity = tuple[date, Money, str]
@@ -29,7 +30,7 @@ Likeness = tuple[date, Money, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A credit line and where it came from."""
+    """A line that is to be stored, its amount positive, and where it came from."""
 
     account: str
     statement: int
@@ -60,9 +61,17 @@ def arrivals(statements: Sequence[Statement]) -> Iterator[Arrival]:
                 yield Arrival(statement.account, index, line)
 
 
-async def unknown(session: AsyncSession, arrivals: Sequence[Arrival]) -> list[Arrival]:
-    """The arrivals that are payments for the first time; one that is known with other content is refused."""
-    known = await _known_identities(session, arrivals)
+def withdrawals(statements: Sequence[Statement]) -> Iterator[Arrival]:
+    """The lines by which the bank takes payments back, with what they take back as a positive amount."""
+    for index, statement in enumerate(statements):
+        for line in statement.lines:
+            if line.amount < ZERO and line.reverses == "credit":
+                yield Arrival(statement.account, index, replace(line, amount=-line.amount))
+
+
+async def unknown(session: AsyncSession, arrivals: Sequence[Arrival], table: Kind) -> list[Arrival]:
+    """The arrivals that are not in the table yet; one that is known with other content is refused."""
+    known = await _known_identities(session, arrivals, table)
     new: list[Arrival] = []
     problems: list[Problem] = []
     for arrival in arrivals:
@@ -88,23 +97,21 @@ def _words(identity: Identity) -> str:
     return f"{amount} on {booked_on}, variable symbol {variable_symbol or 'none'}"
 
 
-async def _known_identities(session: AsyncSession, arrivals: Iterable[Arrival]) -> dict[Key, Identity]:
+async def _known_identities(session: AsyncSession, arrivals: Iterable[Arrival], table: Kind) -> dict[Key, Identity]:
     refs: dict[str, list[str]] = {}
     for arrival in arrivals:
         refs.setdefault(arrival.account, []).append(arrival.line.bank_ref)
     known: dict[Key, Identity] = {}
-    columns = (Payment.bank_ref, Payment.booked_on, Payment.amount, Payment.variable_symbol)
+    columns = (table.bank_ref, table.booked_on, table.amount, table.variable_symbol)
     for account, of_account in refs.items():
         for chunk in open_items.chunks(of_account):
-            rows = await session.execute(
-                select(*columns).where(Payment.account == account, Payment.bank_ref.in_(chunk))
-            )
+            rows = await session.execute(select(*columns).where(table.account == account, table.bank_ref.in_(chunk)))
             known.update({(account, ref): (booked_on, amount, vs) for ref, booked_on, amount, vs in rows})
     return known
 
 
-async def twins(session: AsyncSession, new: Sequence[Arrival]) -> Counter[Likeness]:
-    """How many payments of each likeness came by another format of statement more often than by this one.
+async def twins(session: AsyncSession, new: Sequence[Arrival], table: Kind) -> Counter[Likeness]:
+    """How many movements of each likeness came by another format of statement more often than by this one.
 
     The formats of one bank number the same movement differently. Who imports a day as GPC and again as Fio's
     JSON would credit it twice; so the second one waits until a person has looked.
@@ -115,9 +122,9 @@ async def twins(session: AsyncSession, new: Sequence[Arrival]) -> Counter[Likene
     formats = {arrival.format for arrival in new}
     is_ours = {arrival.account: True for arrival in new}
     days = sorted(arrival.line.booked_on for arrival in new)
-    columns = (Payment.booked_on, Payment.amount, Payment.variable_symbol, Payment.specific_symbol)
+    columns = (table.booked_on, table.amount, table.variable_symbol, table.specific_symbol)
     rows = await session.execute(
-        select(Payment.account, Payment.bank_ref, *columns).where(Payment.booked_on.between(days[0], days[-1]))
+        select(table.account, table.bank_ref, *columns).where(table.booked_on.between(days[0], days[-1]))
     )
     for account, bank_ref, booked_on, amount, vs, ss in rows:
         if account not in is_ours:

@@ -5,7 +5,7 @@ at once, or after a crash: whatever was committed is skipped, whatever was not i
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
@@ -16,12 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.money import ZERO, Money
 from billing.payments import ledger, open_items, rules
-from billing.payments.arrivals import Arrival, Key, Likeness, arrivals, twins, unknown
+from billing.payments.arrivals import Arrival, Key, Likeness, arrivals, twins, unknown, withdrawals
 from billing.payments.banks.account import same_account
-from billing.payments.banks.statement import Statement, StatementLine, rejected
+from billing.payments.banks.statement import Statement, rejected
 from billing.payments.ledger import MoneyFact, Side
-from billing.payments.rules import Match
-from billing.payments.tables import BankStatement, Payment
+from billing.payments.returns import import_returns
+from billing.payments.rules import Debtor, Match
+from billing.payments.statements import missing_statements
+from billing.payments.tables import BankStatement, Payment, PaymentReturn
 from billing.store import journal
 from config.errors import Problem
 
@@ -36,20 +38,28 @@ class ImportReport:
     """What an import did."""
 
     new: int = 0
-    """Payments that were not there before; matched + waiting."""
+    """Payments that were not there before; matched + waiting + ignored."""
     known: int = 0
     """Payments that an earlier import brought."""
     matched: int = 0
     waiting: int = 0
+    ignored: int = 0
+    """Debits of ours that were taken back: nobody's payment."""
     received: Money = ZERO
     """The sum of the new payments …"""
     credited: Money = ZERO
     """… and what of it stays as credit, because nothing was open."""
     debits_ignored: int = 0
     returned: tuple[str, ...] = ()
-    """Credits that the bank took back; a person must look at them."""
+    """Payments that the bank took back: what they paid is open again."""
+    returns_waiting: tuple[str, ...] = ()
+    """Returns of which a person must say which payment they take back."""
+    missing: tuple[str, ...] = ()
+    """Where statements between two others are missing."""
+    payers: frozenset[int] = frozenset()
+    """The contracts that new payments were matched with: who can be thanked."""
     contracts: frozenset[int] = frozenset()
-    """Whose debt changed."""
+    """Whose debt changed, by payments and by returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +85,25 @@ async def import_statements(
     _require_ours(statements, accounts, currency)
     await journal.lock(session)
     arrived = list(arrivals(statements))
-    new = sorted(await unknown(session, arrived), key=lambda arrival: arrival.line.booked_on)
+    new = sorted(await unknown(session, arrived, Payment), key=lambda arrival: arrival.line.booked_on)
+    new_returns = await unknown(session, list(withdrawals(statements)), PaymentReturn)
     statement_ids = [await _statement_id(session, statement, source, now) for statement in statements]
-    twin_of = await twins(session, new)
+    twin_of = await twins(session, new, Payment)
     report = _of_statements(statements, known=len(arrived) - len(new))
     for start in range(0, len(new), PAYMENTS_PER_BATCH):
         outcomes = await _match_all(session, new[start : start + PAYMENTS_PER_BATCH], twin_of)
         await _write(session, outcomes, statement_ids, now)
         report = _with(report, outcomes)
-    return report
+    # After all payments: a payment and its return may stand in one statement.
+    returned = await import_returns(session, new_returns, statement_ids, now)
+    missing = await missing_statements(session, {statement.account for statement in statements})
+    return replace(
+        report,
+        returned=tuple(returned.returned),
+        returns_waiting=tuple(returned.waiting),
+        missing=tuple(missing),
+        contracts=report.contracts | returned.contracts,
+    )
 
 
 def _require_ours(statements: Sequence[Statement], accounts: Collection[str], currency: str) -> None:
@@ -102,9 +122,11 @@ async def _statement_id(session: AsyncSession, statement: Statement, source: str
     row = {
         "account": statement.account,
         "number": statement.number,
+        "opened_on": statement.opened_on,
         "closed_on": statement.closed_on,
         "old_balance": statement.old_balance,
         "new_balance": statement.new_balance,
+        "has_balances": statement.has_balances,
     }
     known = await session.scalar(select(BankStatement.id).filter_by(**row).order_by(BankStatement.id).limit(1))
     if known is not None:
@@ -115,24 +137,33 @@ async def _statement_id(session: AsyncSession, statement: Statement, source: str
 
 async def _match_all(session: AsyncSession, new: Sequence[Arrival], twin_of: Counter[Likeness]) -> list[_Outcome]:
     """Matches payments in their order; each sees what those before it left open."""
-    symbols = [rules.symbols(arrival.line).variable for arrival in new]
-    debtors = await open_items.debtors_by_number(session, [symbol for symbol in symbols if symbol])
+    debtors, owners = await _who_may_pay(session, new)
     outcomes: list[_Outcome] = []
-    for symbol, arrival in zip(symbols, new, strict=True):
+    for arrival in new:
         if twin_of[arrival.likeness] > 0:
             twin_of[arrival.likeness] -= 1
             outcomes.append(_Outcome(arrival, _waits_for_its_twin(arrival.line.amount)))
             continue
-        match = rules.match(arrival.line, debtors)
+        match = rules.match(arrival.line, debtors, owners)
         if match.contract_id is not None:
-            debtors[symbol] = debtors[symbol].after(match.shares)
+            debtors[match.contract_number] = debtors[match.contract_number].after(match.shares)
         outcomes.append(_Outcome(arrival, match))
     return outcomes
 
 
+async def _who_may_pay(session: AsyncSession, new: Sequence[Arrival]) -> tuple[dict[str, Debtor], dict[str, str]]:
+    """The contracts that the payments' symbols name, and the owners of invoices that stand in a contract's place."""
+    symbols = {rules.symbols(arrival.line).variable for arrival in new} - {""}
+    debtors = await open_items.debtors_by_number(session, symbols)
+    owners = await open_items.owners_of_invoices(session, symbols - debtors.keys())
+    debtors |= await open_items.debtors_by_number(session, set(owners.values()) - debtors.keys())
+    return debtors, owners
+
+
 def _waits_for_its_twin(amount: Money) -> Match:
-    why = "a payment of that day, amount and symbols came by another format of statement: is it the same one?"
-    return Match(None, (), amount, why)
+    return rules.waits(
+        amount, "a payment of that day, amount and symbols came by another format of statement: is it the same one?"
+    )
 
 
 async def _write(
@@ -170,16 +201,11 @@ def _row(outcome: _Outcome, statement_ids: Sequence[int]) -> dict[str, Any]:
 
 def _fact(outcome: _Outcome) -> MoneyFact:
     arrival, match = outcome.arrival, outcome.match
-    others: tuple[Side, ...]
-    if match.contract_id is None:
-        others = (Side(ledger.SUSPENSE, -match.rest),)
-    else:
-        paid = Money.total(share.amount for share in match.shares)
-        others = (
-            Side(ledger.RECEIVABLE, -paid, match.contract_id),
-            Side(ledger.CREDIT, -match.rest, match.contract_id),
-        )
-    sides = (Side(ledger.BANK + arrival.account, arrival.line.amount), *others)
+    sides = (
+        Side(ledger.money_account(arrival.account), arrival.line.amount),
+        Side(ledger.RECEIVABLE, -rules.total(match.shares), match.contract_id),
+        Side(ledger.unused_account(match.state), -match.rest, match.contract_id),
+    )
     return MoneyFact(f"payment:{arrival.account}:{arrival.line.bank_ref}", "payment", arrival.line.booked_on, sides)
 
 
@@ -187,31 +213,27 @@ def _entry(outcome: _Outcome, ids: Mapping[Key, int], now: datetime) -> journal.
     match = outcome.match
     detail: dict[str, Any] = {"payment_id": ids[outcome.arrival.key], "amount": outcome.arrival.line.amount}
     if match.contract_id is not None:
-        detail |= {"paid": {share.invoice_number: share.amount for share in match.shares}, "credit": match.rest}
+        detail |= {"paid": rules.by_invoice(match.shares), "credit": match.rest}
     return journal.Entry(now, ACTOR, f"payment.{match.state}", match.contract_id, detail, match.why)
 
 
 def _of_statements(statements: Sequence[Statement], known: int) -> ImportReport:
     """What is to be said before any payment is looked at."""
-    debits = [(statement, line) for statement in statements for line in statement.lines if line.amount < ZERO]
-    return ImportReport(known=known, debits_ignored=len(debits), returned=tuple(_returned(debits)))
+    debits = [line for statement in statements for line in statement.lines if line.amount < ZERO]
+    return ImportReport(known=known, debits_ignored=sum(line.reverses != "credit" for line in debits))
 
 
 def _with(report: ImportReport, outcomes: Sequence[_Outcome]) -> ImportReport:
-    matched = [each for each in outcomes if each.match.contract_id is not None]
+    counted = Counter(each.match.state for each in outcomes)
+    payers = frozenset(each.match.contract_id for each in outcomes if each.match.contract_id is not None)
     return replace(
         report,
         new=report.new + len(outcomes),
-        matched=report.matched + len(matched),
-        waiting=report.waiting + len(outcomes) - len(matched),
+        matched=report.matched + counted["matched"],
+        waiting=report.waiting + counted["waiting"],
+        ignored=report.ignored + counted["ignored"],
         received=report.received + Money.total(each.arrival.line.amount for each in outcomes),
-        credited=report.credited + Money.total(each.match.rest for each in matched),
-        contracts=report.contracts.union(each.match.contract_id for each in matched if each.match.contract_id),
+        credited=report.credited + Money.total(each.match.rest for each in outcomes if each.match.state == "matched"),
+        payers=report.payers | payers,
+        contracts=report.contracts | payers,
     )
-
-
-def _returned(debits: Iterable[tuple[Statement, StatementLine]]) -> Iterator[str]:
-    for statement, line in debits:
-        if line.is_storno:
-            symbol = f", variable symbol {line.variable_symbol}" if line.variable_symbol else ""
-            yield f"{statement.name}: {-line.amount} on {line.booked_on}{symbol} was taken back by the bank"

@@ -5,7 +5,9 @@
     credit             what a contract paid too much               an overpayment (credit)
     bank:ACCOUNT       what arrived on a bank account              a payment (debit)
     suspense           payments of which nobody knows the owner    a waiting payment (credit)
-    opening            what was settled before Hradlo kept books   an imported, partly paid invoice (debit)
+    other              money that is no subscriber's               an ignored payment (credit)
+    opening            what was settled before Hradlo kept books   an imported, partly paid invoice; credit that
+                                                                   a contract brought along (debit)
     revenue            what was invoiced, without VAT              an invoice (credit)
     vat                the VAT of it, owed to the state            an invoice (credit)
 
@@ -14,30 +16,29 @@ unrepeatable: posting it again changes nothing, posting something else under it 
 step; from then on triggers of the database refuse every change (`store/migrations`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, cast
 
-from sqlalchemy import Select, Table, bindparam, func, insert, select, type_coerce, update
+from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.customers.tables import Contract
-from billing.invoicing.tables import Invoice
 from billing.money import ZERO, Money
-from billing.payments.tables import Allocation, LedgerTransaction, Payment, Posting
-from billing.store.schema import Amount
-from config.errors import NotAllowed, Problem
+from billing.payments.tables import LedgerTransaction, Posting
+from config.errors import NotAllowed
 
 RECEIVABLE = "receivable"
 CREDIT = "credit"
 SUSPENSE = "suspense"
+OTHER = "other"
 OPENING = "opening"
 REVENUE = "revenue"
 VAT = "vat"
 BANK = "bank:"
 
 KEYS_PER_QUERY = 1000
+_UNUSED = {"matched": CREDIT, "waiting": SUSPENSE, "ignored": OTHER}
 
 _TRANSACTION = cast(Table, LedgerTransaction.__table__)
 _POSTING = cast(Table, Posting.__table__)
@@ -65,6 +66,16 @@ class MoneyFact:
         total = Money.total(side.amount for side in self.sides)
         if total:
             raise ValueError(f"{self.key} does not balance: its sides sum to {total}")
+
+
+def money_account(account: str) -> str:
+    """Where the money of a payment is, by the payment's account."""
+    return OPENING if account == OPENING else BANK + account
+
+
+def unused_account(state: str) -> str:
+    """Where that is which no invoice has used, by the payment's state."""
+    return _UNUSED[state]
 
 
 def invoice_opened(
@@ -196,132 +207,3 @@ def _content(fact: MoneyFact) -> tuple[Any, ...]:
 def _words(fact: MoneyFact) -> str:
     sides = ", ".join(f"{side.account} {side.amount}" for side in fact.sides if side.amount)
     return f"{fact.kind} of {fact.effective_on} ({sides})"
-
-
-async def verify(session: AsyncSession) -> list[Problem]:
-    """Holds the ledger against invoices, payments and allocations; of each rule the first row that breaks it."""
-    found = [await _unsound_transaction(session), await _unbalanced_whole(session)]
-    found += [
-        _difference("contract {}", "receivable", await _balances(session, RECEIVABLE), await _open_invoices(session)),
-        _difference("contract {}", "credit", await _balances(session, CREDIT), await _unused(session)),
-        _difference("ledger", "suspense", await _suspense(session), await _waiting(session)),
-        _difference("account {}", "bank", await _bank_balances(session), await _received(session)),
-        _difference("invoice {}", "total less open", await _settled(session), await _paid_invoices(session)),
-        _difference("payment {}", "amount less unallocated", await _used(session), await _used_payments(session)),
-    ]
-    return [problem for problem in found if problem]
-
-
-def _difference(place: str, what: str, books: Mapping[str, Money], facts: Mapping[str, Money]) -> Problem | None:
-    """The first key, in order, under which the two sides of a rule differ."""
-    for key in sorted(books.keys() | facts.keys(), key=lambda key: (len(key), key)):
-        left, right = books.get(key, ZERO), facts.get(key, ZERO)
-        if left != right:
-            return Problem(place.format(key), f"{what} is {left} where {right} is accounted for")
-    return None
-
-
-async def _unsound_transaction(session: AsyncSession) -> Problem | None:
-    total = func.sum(Posting.amount)
-    row = (
-        await session.execute(
-            select(LedgerTransaction.key, LedgerTransaction.is_sealed, total)
-            .outerjoin(Posting, Posting.transaction_id == LedgerTransaction.id)
-            .group_by(LedgerTransaction.id, LedgerTransaction.key, LedgerTransaction.is_sealed)
-            .having((total != ZERO) | LedgerTransaction.is_sealed.is_(False))
-            .order_by(LedgerTransaction.id)
-            .limit(1)
-        )
-    ).first()
-    if row is None:
-        return None
-    key, _, amount = row
-    return Problem(f"ledger {key}", f"sums to {amount} instead of zero" if amount else "is not sealed")
-
-
-async def _unbalanced_whole(session: AsyncSession) -> Problem | None:
-    total = await session.scalar(select(func.sum(Posting.amount)))
-    return Problem("ledger", f"all postings sum to {total} instead of zero") if total else None
-
-
-async def _sums(session: AsyncSession, statement: Select[Any, Money]) -> dict[str, Money]:
-    return {str(key): amount for key, amount in await session.execute(statement)}
-
-
-async def _balances(session: AsyncSession, account: str) -> dict[str, Money]:
-    of_contracts = select(Contract.number, func.sum(Posting.amount)).join(Posting, Posting.contract_id == Contract.id)
-    return await _sums(session, of_contracts.where(Posting.account == account).group_by(Contract.number))
-
-
-async def _open_invoices(session: AsyncSession) -> dict[str, Money]:
-    of_contracts = select(Contract.number, func.sum(Invoice.open)).join(Invoice, Invoice.contract_id == Contract.id)
-    return await _sums(session, of_contracts.group_by(Contract.number))
-
-
-async def _unused(session: AsyncSession) -> dict[str, Money]:
-    """Per contract, with the sign of the credit account: what the ISP owes is negative."""
-    payments = select(Contract.number, func.sum(Payment.unallocated)).join(Payment, Payment.contract_id == Contract.id)
-    notes = select(Contract.number, func.sum(Invoice.credit)).join(Invoice, Invoice.contract_id == Contract.id)
-    found: dict[str, Money] = {}
-    for unused in (payments.where(Payment.state == "matched"), notes.where(Invoice.kind == "credit_note")):
-        for number, amount in (await _sums(session, unused.group_by(Contract.number))).items():
-            found[number] = found.get(number, ZERO) - amount
-    return found
-
-
-async def _suspense(session: AsyncSession) -> dict[str, Money]:
-    amount = await session.scalar(select(func.sum(Posting.amount)).where(Posting.account == SUSPENSE))
-    return {"": amount or ZERO}
-
-
-async def _waiting(session: AsyncSession) -> dict[str, Money]:
-    amount = await session.scalar(select(func.sum(Payment.unallocated)).where(Payment.state == "waiting"))
-    return {"": -(amount or ZERO)}
-
-
-async def _bank_balances(session: AsyncSession) -> dict[str, Money]:
-    banks = select(Posting.account, func.sum(Posting.amount)).where(Posting.account.startswith(BANK))
-    sums = await _sums(session, banks.group_by(Posting.account))
-    return {account.removeprefix(BANK): amount for account, amount in sums.items()}
-
-
-async def _received(session: AsyncSession) -> dict[str, Money]:
-    return await _sums(session, select(Payment.account, func.sum(Payment.amount)).group_by(Payment.account))
-
-
-async def _settled(session: AsyncSession) -> dict[str, Money]:
-    """Per invoice: what is not open any more; of a credit note, what it paid."""
-    invoices = select(Invoice.number, type_coerce(Invoice.total - Invoice.open, Amount)).where(
-        Invoice.kind == "invoice"
-    )
-    notes = select(Invoice.number, type_coerce(-Invoice.total - Invoice.credit, Amount)).where(
-        Invoice.kind == "credit_note"
-    )
-    return await _sums(session, invoices) | await _sums(session, notes)
-
-
-async def _paid_invoices(session: AsyncSession) -> dict[str, Money]:
-    """Per invoice: what allocations paid, and what was settled before Hradlo kept books."""
-    live = select(Invoice.number, func.sum(Allocation.amount)).where(Allocation.reversed_at.is_(None))
-    paid = live.join(Allocation, Allocation.invoice_id == Invoice.id).group_by(Invoice.number)
-    spent = live.join(Allocation, Allocation.credit_note_id == Invoice.id).group_by(Invoice.number)
-    sums = await _sums(session, paid) | await _sums(session, spent)
-    before = (
-        select(LedgerTransaction.key, func.sum(Posting.amount))
-        .join(Posting, Posting.transaction_id == LedgerTransaction.id)
-        .where(Posting.account == OPENING, LedgerTransaction.key.startswith("invoice:"))
-    )
-    for key, amount in (await _sums(session, before.group_by(LedgerTransaction.key))).items():
-        number = key.split(":")[1]
-        sums[number] = sums.get(number, ZERO) + amount
-    return sums
-
-
-async def _used(session: AsyncSession) -> dict[str, Money]:
-    return await _sums(session, select(Payment.id, type_coerce(Payment.amount - Payment.unallocated, Amount)))
-
-
-async def _used_payments(session: AsyncSession) -> dict[str, Money]:
-    used = select(Allocation.payment_id, func.sum(Allocation.amount))
-    live = used.where(Allocation.payment_id.is_not(None), Allocation.reversed_at.is_(None))
-    return await _sums(session, live.group_by(Allocation.payment_id))

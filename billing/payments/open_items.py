@@ -8,7 +8,7 @@ transaction at a time. (Each is journalled anyway, so it is the lock that it wou
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal, TypeVar, cast
@@ -80,6 +80,16 @@ async def debtors_by_number(session: AsyncSession, numbers: Collection[str]) -> 
     return found
 
 
+async def owners_of_invoices(session: AsyncSession, numbers: Collection[str]) -> dict[str, str]:
+    """Of invoices with these numbers, the number of the contract that each is of."""
+    found: dict[str, str] = {}
+    for chunk in chunks(numbers):
+        owners = select(Invoice.number, Contract.number).join(Contract, Contract.id == Invoice.contract_id)
+        rows = await session.execute(owners.where(Invoice.number.in_(chunk), Invoice.kind == "invoice"))
+        found.update({row[0]: row[1] for row in rows})
+    return found
+
+
 async def debtors_by_id(session: AsyncSession, contract_ids: Collection[int]) -> dict[int, Debtor]:
     """The contracts with these ids, each with its invoices that can be paid."""
     found: dict[int, Debtor] = {}
@@ -141,14 +151,33 @@ async def write_shares(session: AsyncSession, paid: Iterable[Paid], now: datetim
         source_id = {"payment_id": None, "credit_note_id": None, f"{each.source.kind}_id": each.source.id}
         allocations.append({**source_id, "invoice_id": share.invoice_id, "amount": share.amount, "at": now})
         of_invoices[share.invoice_id] += share.amount
-    if not allocations:
-        return
-    await session.execute(insert(_ALLOCATION), allocations)
+    if allocations:
+        await session.execute(insert(_ALLOCATION), allocations)
+        await _lower_open(session, of_invoices)
+
+
+async def reverse_shares(session: AsyncSession, payment_id: int, now: datetime) -> dict[str, Money]:
+    """Opens again what a payment paid; says how much of which invoice."""
+    live = (Allocation.payment_id == payment_id) & Allocation.reversed_at.is_(None)
+    rows = await session.execute(
+        select(Invoice.id, Invoice.number, func.sum(Allocation.amount))
+        .join(Invoice, Invoice.id == Allocation.invoice_id)
+        .where(live)
+        .group_by(Invoice.id, Invoice.number)
+    )
+    paid = {invoice_id: (number, amount) for invoice_id, number, amount in rows}
+    if paid:
+        await session.execute(update(_ALLOCATION).where(live).values(reversed_at=now))
+        await _lower_open(session, {invoice_id: -amount for invoice_id, (_, amount) in paid.items()})
+    return dict(paid.values())
+
+
+async def _lower_open(session: AsyncSession, amounts: Mapping[int, Money]) -> None:
+    """Lowers what is open of invoices, in order, so that two who do it never wait for each other."""
+    lowered = _INVOICE.c.open - bindparam("of_amount", type_=_INVOICE.c.open.type)
     await session.execute(
-        update(_INVOICE)
-        .where(_INVOICE.c.id == bindparam("of_id"))
-        .values(open=_INVOICE.c.open - bindparam("of_amount", type_=_INVOICE.c.open.type)),
-        [{"of_id": invoice_id, "of_amount": amount} for invoice_id, amount in of_invoices.items()],
+        update(_INVOICE).where(_INVOICE.c.id == bindparam("of_id")).values(open=lowered),
+        [{"of_id": invoice_id, "of_amount": amounts[invoice_id]} for invoice_id in sorted(amounts)],
     )
 
 

@@ -1,25 +1,28 @@
-"""Payments in use: credit that waits for an invoice, payments that wait for a person.
+"""What a person does with payments: says whose one is, takes that back, sets one aside, writes down cash.
 
 Each function takes part in the caller's transaction: what it writes (payment, shares, open amounts, ledger and
-journal) appears together or not at all. The import of statements is in `importing.py`.
+journal) appears together or not at all. Statements come in by `importing.py`, their returns by `returns.py`; credit
+is used in `credit.py`; who a waiting payment may be of is said in `waiting.py`.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.tables import Contract
 from billing.invoicing.tables import Invoice
-from billing.money import Money
+from billing.money import ZERO, Money
 from billing.payments import ledger, open_items, rules
+from billing.payments.credit import apply_credit_note, use_credit
 from billing.payments.importing import ImportReport, import_statements
 from billing.payments.ledger import MoneyFact, Side
-from billing.payments.open_items import Credit, Paid, Source
-from billing.payments.rules import Debtor, Match, Share
+from billing.payments.returns import take_back
+from billing.payments.rules import Debtor, Match
 from billing.payments.tables import Payment
+from billing.payments.waiting import WaitingPayment, unmatched
 from billing.store import journal
 from config.errors import NotAllowed, NotFound
 
@@ -28,131 +31,18 @@ __all__ = [
     "WaitingPayment",
     "apply_credit_note",
     "assign",
+    "ignore",
     "import_statements",
+    "record",
+    "take_back",
+    "unassign",
     "unmatched",
     "use_credit",
 ]
 
-
-@dataclass(frozen=True, slots=True)
-class WaitingPayment:
-    """A payment that a person must assign."""
-
-    id: int
-    booked_on: date
-    amount: Money
-    account: str
-    counter_account: str
-    variable_symbol: str
-    specific_symbol: str
-    message: str
-    why: str
-
-
-async def unmatched(session: AsyncSession) -> list[WaitingPayment]:
-    """The payments that wait for a person, the oldest first."""
-    rows = await session.execute(
-        select(
-            Payment.id,
-            Payment.booked_on,
-            Payment.amount,
-            Payment.account,
-            Payment.counter_account,
-            Payment.variable_symbol,
-            Payment.specific_symbol,
-            Payment.message,
-            Payment.why,
-        )
-        .where(Payment.state == "waiting")
-        .order_by(Payment.booked_on, Payment.id)
-    )
-    return [WaitingPayment(*row) for row in rows]
-
-
-async def use_credit(session: AsyncSession, contract_ids: Collection[int], now: datetime) -> set[int]:
-    """Pays open invoices from what was paid or credited too much, and says whose; call it after new invoices."""
-    await journal.lock(session)
-    credit = await open_items.credits_of(session, contract_ids)
-    debtors = await open_items.debtors_by_id(session, list(credit))
-    spent: list[tuple[Credit, tuple[Share, ...]]] = []
-    for contract_id, of_contract in credit.items():
-        unused = [(each, each.unused) for each in of_contract]
-        spent += rules.use_credit(unused, debtors[contract_id])
-    if spent:
-        await _write_spent(session, spent, now)
-    return {each.contract_id for each, _ in spent}
-
-
-async def _write_spent(session: AsyncSession, spent: list[tuple[Credit, tuple[Share, ...]]], now: datetime) -> None:
-    await open_items.write_shares(session, (Paid(c.source, share) for c, shares in spent for share in shares), now)
-    await open_items.use_up(session, [(credit.source, _sum(shares)) for credit, shares in spent])
-    facts = [_credit_used(credit, _sum(shares), now) for credit, shares in spent]
-    await ledger.post_many(session, facts, now)
-    entries = [
-        journal.Entry(
-            now,
-            "engine",
-            "credit.used",
-            credit.contract_id,
-            {f"{credit.source.kind}_id": credit.source.id, "paid": _paid(shares)},
-            f"credit of an earlier {credit.source.kind.replace('_', ' ')}; the oldest invoice is paid first",
-        )
-        for credit, shares in spent
-    ]
-    await journal.append_many(session, entries)
-
-
-def _credit_used(credit: Credit, amount: Money, now: datetime) -> MoneyFact:
-    sides = (
-        Side(ledger.CREDIT, amount, credit.contract_id),
-        Side(ledger.RECEIVABLE, -amount, credit.contract_id),
-    )
-    name = "credit" if credit.source.kind == "payment" else credit.source.kind
-    return MoneyFact(f"{name}:{credit.source.id}:{credit.times_used}", "credit", now.date(), sides)
-
-
-async def apply_credit_note(session: AsyncSession, credit_note_id: int, now: datetime) -> None:
-    """Gives back what a credit note gives: lowers what is open of the invoice that it corrects, the rest is credit.
-
-    The credit note (its row, lines and VAT) is written; all that is money is done here: open amounts, `credit`, the
-    ledger, the journal. Credit that is left pays the contract's other open invoices at once. Twice changes nothing.
-    """
-    await journal.lock(session)
-    note = await session.get(Invoice, credit_note_id, populate_existing=True)
-    if note is None or note.kind != "credit_note":
-        raise NotFound(f"There is no credit note with id {credit_note_id}.")
-    shares = await _correction(session, note)
-    fact = ledger.credit_note_issued(
-        number=note.number,
-        contract_id=note.contract_id,
-        issued_on=note.issued_on,
-        total=note.total,
-        vat=note.vat,
-        applied=_sum(shares),
-    )
-    if await ledger.is_known(session, fact.key) or not note.total:
-        return
-    await ledger.post_many(session, [fact], now)
-    await open_items.write_shares(session, (Paid(Source("credit_note", note.id), share) for share in shares), now)
-    credit = -note.total - _sum(shares)
-    await session.execute(update(Invoice).where(Invoice.id == note.id).values(credit=credit))
-    await journal.append(
-        session,
-        at=now,
-        actor="engine",
-        action="credit_note.applied",
-        contract_id=note.contract_id,
-        detail={"credit_note": note.number, "paid": _paid(shares), "credit": credit},
-        why=note.why,
-    )
-    await use_credit(session, [note.contract_id], now)
-
-
-async def _correction(session: AsyncSession, note: Invoice) -> tuple[Share, ...]:
-    """What a credit note takes off the invoice that it corrects."""
-    row = select(Invoice.id, Invoice.number, Invoice.due_on, Invoice.open).where(Invoice.id == note.corrects_id)
-    corrected = [rules.OpenInvoice(*columns) for columns in await session.execute(row)]
-    return rules.pay(-note.total, rules.Debtor(note.contract_id, "", tuple(corrected)), "", "").shares
+CASH = "cash"
+"""The account of what is paid at the desk."""
+_REMEDY = "`hradlo payments unmatched` lists the payments that wait."
 
 
 async def assign(
@@ -166,61 +56,144 @@ async def assign(
 ) -> Match:
     """A person says whose a waiting payment is: an invoice (paid first), or a contract (the oldest first)."""
     await journal.lock(session)
-    payment = await _waiting(session, payment_id)
+    payment = await _payment(session, payment_id, ("waiting",), "it does not wait to be assigned")
     debtor = await _debtor(session, invoice_number, contract_number)
     chosen = f"invoice {invoice_number}" if invoice_number else f"contract {contract_number}"
     found = rules.pay(payment.amount, debtor, invoice_number.lstrip("0"), f"assigned to {chosen} by {actor}")
     await open_items.write_shares(session, open_items.of_payment(payment_id, found.shares), now)
-    await session.execute(
-        update(Payment)
-        .where(Payment.id == payment_id)
-        .values(state="matched", contract_id=debtor.contract_id, unallocated=found.rest, why=found.why)
+    sides = (
+        Side(ledger.RECEIVABLE, -rules.total(found.shares), debtor.contract_id),
+        Side(ledger.CREDIT, -found.rest, debtor.contract_id),
     )
-    await ledger.post(
-        session,
-        key=f"assigned:{payment_id}",
-        kind="assignment",
-        effective_on=payment.booked_on,
-        now=now,
-        postings=[
-            Side(ledger.SUSPENSE, payment.amount),
-            Side(ledger.RECEIVABLE, -_sum(found.shares), debtor.contract_id),
-            Side(ledger.CREDIT, -found.rest, debtor.contract_id),
-        ],
-    )
+    state = {"contract_id": debtor.contract_id, "unallocated": found.rest, "why": found.why, "assigned_by": actor}
+    await _move(session, payment, "matched", state, sides, payment.booked_on, now)
     await journal.append(
         session,
         at=now,
         actor=actor,
         action="payment.assigned",
         contract_id=debtor.contract_id,
-        detail={
-            "payment_id": payment_id,
-            "amount": payment.amount,
-            "paid": _paid(found.shares),
-            "credit": found.rest,
-        },
+        detail=_detail(payment_id, payment.amount, found),
         why=found.why,
     )
     return found
 
 
-async def _waiting(session: AsyncSession, payment_id: int) -> WaitingPayment:
-    for payment in await unmatched(session):
-        if payment.id == payment_id:
-            return payment
-    state = await session.scalar(select(Payment.state).where(Payment.id == payment_id))
-    remedy = "`hradlo payments unmatched` lists the payments that wait."
-    if state is None:
-        raise NotFound(f"There is no payment {payment_id}.", remedy)
-    raise NotAllowed(f"Payment {payment_id} is {state}, it does not wait to be assigned.", remedy)
+async def unassign(session: AsyncSession, payment_id: int, *, why: str, actor: str, now: datetime) -> None:
+    """A person takes back that a payment is somebody's, or nobody's: it waits again, what it paid is open again."""
+    await journal.lock(session)
+    payment = await _payment(session, payment_id, ("matched", "ignored"), "there is nothing to take back")
+    reopened = await open_items.reverse_shares(session, payment_id, now)
+    words = f"{actor} took back what was said before ({payment.why}){f': {why}' if why else ''}"
+    state = {"contract_id": None, "unallocated": payment.amount, "why": words, "assigned_by": ""}
+    unused = Side(ledger.unused_account(payment.state), payment.unallocated, payment.contract_id)
+    freed = (Side(ledger.RECEIVABLE, Money.total(reopened.values()), payment.contract_id), unused)
+    await _move(session, payment, "waiting", state, freed, now.date(), now)
+    await journal.append(
+        session,
+        at=now,
+        actor=actor,
+        action="payment.unassigned",
+        contract_id=payment.contract_id,
+        detail={"payment_id": payment_id, "amount": payment.amount, "reopened": reopened},
+        why=words,
+    )
+    if payment.contract_id is not None:
+        await use_credit(session, [payment.contract_id], now)
+
+
+async def ignore(session: AsyncSession, payment_id: int, *, why: str, actor: str, now: datetime) -> None:
+    """A person says that a waiting payment is no subscriber's money: a transfer of the owner, interest."""
+    await journal.lock(session)
+    payment = await _payment(session, payment_id, ("waiting",), "only what waits can be set aside")
+    words = f"set aside by {actor}: {why}"
+    await _move(
+        session, payment, "ignored", {"why": words}, (Side(ledger.OTHER, -payment.amount),), payment.booked_on, now
+    )
+    detail = {"payment_id": payment_id, "amount": payment.amount}
+    await journal.append(session, at=now, actor=actor, action="payment.ignored", detail=detail, why=why)
+
+
+async def record(
+    session: AsyncSession, contract_number: str, amount: Money, *, on: date, why: str, actor: str, now: datetime
+) -> Match:
+    """Writes down cash that was paid at the desk on that day: the oldest invoice is paid first."""
+    await journal.lock(session)
+    if amount <= ZERO:
+        raise NotAllowed(f"{amount} is no amount that can be paid.", "Give what was paid, like 599.00.")
+    debtor = await _debtor(session, "", contract_number)
+    found = rules.pay(amount, debtor, "", f"paid in cash, written down by {actor}{f': {why}' if why else ''}")
+    payment_id, bank_ref = await _insert_cash(session, amount, debtor, found, on)
+    await open_items.write_shares(session, open_items.of_payment(payment_id, found.shares), now)
+    sides = (
+        Side(ledger.BANK + CASH, amount),
+        Side(ledger.RECEIVABLE, -rules.total(found.shares), debtor.contract_id),
+        Side(ledger.CREDIT, -found.rest, debtor.contract_id),
+    )
+    await ledger.post_many(session, [MoneyFact(f"payment:{CASH}:{bank_ref}", "payment", on, sides)], now)
+    await journal.append(
+        session,
+        at=now,
+        actor=actor,
+        action="payment.recorded",
+        contract_id=debtor.contract_id,
+        detail=_detail(payment_id, amount, found) | {"on": on},
+        why=found.why,
+    )
+    return found
+
+
+async def _insert_cash(session: AsyncSession, amount: Money, debtor: Debtor, found: Match, on: date) -> tuple[int, str]:
+    """The payment's id and reference; the second of a day is told from the first by its ordinal."""
+    of_day = select(func.count()).where(Payment.account == CASH, Payment.booked_on == on)
+    bank_ref = f"{CASH}-{on:%Y%m%d}-{(await session.scalar(of_day) or 0) + 1}"
+    row = {"account": CASH, "bank_ref": bank_ref, "booked_on": on, "amount": amount, "variable_symbol": debtor.number}
+    row |= {"contract_id": debtor.contract_id, "state": "matched", "why": found.why, "unallocated": found.rest}
+    return (await session.execute(insert(Payment).values(row).returning(Payment.id))).scalar_one(), bank_ref
+
+
+async def _move(
+    session: AsyncSession,
+    payment: Payment,
+    state: str,
+    values: dict[str, Any],
+    sides: Collection[Side],
+    effective_on: date,
+    now: datetime,
+) -> None:
+    """Changes a payment's state; `sides` are where its money goes or comes from, the waiting money is the other one."""
+    moved = Money.total(side.amount for side in sides)
+    fact = MoneyFact(
+        f"payment:{payment.id}:moved:{payment.times_moved}",
+        state,
+        effective_on,
+        (Side(ledger.SUSPENSE, -moved), *sides),
+    )
+    await session.execute(
+        update(Payment)
+        .where(Payment.id == payment.id)
+        .values(state=state, times_moved=Payment.times_moved + 1, **values)
+    )
+    await ledger.post_many(session, [fact], now)
+
+
+async def _payment(session: AsyncSession, payment_id: int, states: Collection[str], refusal: str) -> Payment:
+    """The payment in one of the states, as a copy that later changes leave as it is."""
+    payment = await session.get(Payment, payment_id, populate_existing=True)
+    if payment is None:
+        raise NotFound(f"There is no payment {payment_id}.", _REMEDY)
+    session.expunge(payment)
+    if payment.state not in states:
+        raise NotAllowed(f"Payment {payment_id} is {payment.state}, {refusal}.", _REMEDY)
+    return payment
 
 
 async def _debtor(session: AsyncSession, invoice_number: str, contract_number: str) -> Debtor:
     if bool(invoice_number) == bool(contract_number):
         raise ValueError("name an invoice or a contract")
     if invoice_number:
-        wanted = select(Invoice.contract_id).where(Invoice.number == invoice_number.lstrip("0"))
+        number = Invoice.number == invoice_number.lstrip("0")
+        wanted = select(Invoice.contract_id).where(number, Invoice.kind == "invoice")
     else:
         wanted = select(Contract.id).where(Contract.number == contract_number.lstrip("0"))
     contract_id = await session.scalar(wanted)
@@ -230,9 +203,10 @@ async def _debtor(session: AsyncSession, invoice_number: str, contract_number: s
     return (await open_items.debtors_by_id(session, [contract_id]))[contract_id]
 
 
-def _sum(shares: tuple[Share, ...]) -> Money:
-    return Money.total(share.amount for share in shares)
-
-
-def _paid(shares: tuple[Share, ...]) -> dict[str, Money]:
-    return {share.invoice_number: share.amount for share in shares}
+def _detail(payment_id: int, amount: Money, found: Match) -> dict[str, Any]:
+    return {
+        "payment_id": payment_id,
+        "amount": amount,
+        "paid": rules.by_invoice(found.shares),
+        "credit": found.rest,
+    }

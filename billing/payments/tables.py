@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.money import Money
@@ -17,9 +17,12 @@ class BankStatement(Base):
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     account: Mapped[str] = mapped_column(String(40))
     number: Mapped[str] = mapped_column(String(40), default="")
+    opened_on: Mapped[date | None]
     closed_on: Mapped[date]
     old_balance: Mapped[Money] = mapped_column(Amount)
     new_balance: Mapped[Money] = mapped_column(Amount)
+    has_balances: Mapped[bool] = mapped_column(default=True, server_default=true())
+    """False of a notification that tells movements only."""
     source: Mapped[str] = mapped_column(Text)
     """The file's name, as an admin would look for it."""
     imported_at: Mapped[datetime] = mapped_column(Instant)
@@ -39,6 +42,13 @@ class Payment(Base):
             sqlite_where=text("state = 'waiting'"),
             postgresql_where=text("state = 'waiting'"),
         ),
+        Index(
+            "ix_payment_assigned",
+            "counter_account",
+            sqlite_where=text("assigned_by <> ''"),
+            postgresql_where=text("assigned_by <> ''"),
+        ),
+        Index("ix_payment_variable_symbol", "variable_symbol"),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
@@ -56,11 +66,43 @@ class Payment(Base):
     message: Mapped[str] = mapped_column(Text, default="")
     contract_id: Mapped[int | None] = mapped_column(ForeignKey("contract.id"), index=True)
     state: Mapped[str] = mapped_column(String(10))
-    """`matched`: it belongs to `contract_id`; `waiting`: a person must say whose it is."""
+    """`matched`: it belongs to `contract_id`; `waiting`: a person must say whose it is; `ignored`: it is nobody's
+    who has a contract; `returned`: the bank took it back."""
     why: Mapped[str] = mapped_column(Text)
-    """Why it matched, or why it waits."""
+    """Why it is in that state."""
     unallocated: Mapped[Money] = mapped_column(Amount)
-    """Not yet used for an invoice: credit of the contract, or all of it while waiting."""
+    """Not used for an invoice: credit of the contract, all of it while waiting or ignored, nothing once returned."""
+    assigned_by: Mapped[str] = mapped_column(String(100), default="", server_default=text("''"))
+    """Who said whose it is; empty when the rules did."""
+    times_moved: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    """How often a person moved it (assigned, unassigned, ignored): the ordinal of the next move's ledger key."""
+
+
+class PaymentReturn(Base):
+    """A debit by which the bank takes a payment back; a person may write one down, too."""
+
+    __tablename__ = "payment_return"
+    __table_args__ = (
+        UniqueConstraint("account", "bank_ref"),
+        CheckConstraint("amount > 0", name="amount"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    statement_id: Mapped[int | None] = mapped_column(ForeignKey("bank_statement.id"))
+    account: Mapped[str] = mapped_column(String(40))
+    bank_ref: Mapped[str] = mapped_column(String(120))
+    booked_on: Mapped[date]
+    amount: Mapped[Money] = mapped_column(Amount)
+    """Positive: how much was taken back."""
+    variable_symbol: Mapped[str] = mapped_column(String(10), default="")
+    specific_symbol: Mapped[str] = mapped_column(String(10), default="")
+    counter_account: Mapped[str] = mapped_column(String(60), default="")
+    message: Mapped[str] = mapped_column(Text, default="")
+    payment_id: Mapped[int | None] = mapped_column(ForeignKey("payment.id"), unique=True)
+    """Which payment it takes back; none while it waits, or is ignored."""
+    state: Mapped[str] = mapped_column(String(10))
+    """`returned`, `waiting` for a person, or `ignored`: what it takes back was never a payment here."""
+    why: Mapped[str] = mapped_column(Text)
 
 
 class Allocation(Base):
@@ -79,7 +121,8 @@ class Allocation(Base):
     amount: Mapped[Money] = mapped_column(Amount)
     at: Mapped[datetime] = mapped_column(Instant)
     reversed_at: Mapped[datetime | None] = mapped_column(Instant)
-    """The bank took the payment back: the invoice is open again, and this row counts no more."""
+    """The payment was taken back, or a person took its assignment back: the invoice is open again, and this row
+    counts no more."""
 
 
 class LedgerTransaction(Base):
@@ -108,7 +151,7 @@ class Posting(Base):
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     transaction_id: Mapped[int] = mapped_column(ForeignKey("ledger_transaction.id"), index=True)
     account: Mapped[str] = mapped_column(String(60))
-    """`receivable` and `credit` (per contract), `bank:ACCOUNT`, `suspense`, `revenue`."""
+    """`receivable` and `credit` (per contract), `bank:ACCOUNT`, `suspense`, … (`ledger`)."""
     contract_id: Mapped[int | None] = mapped_column(ForeignKey("contract.id"))
     amount: Mapped[Money] = mapped_column(Amount)
     """Debit positive, credit negative."""

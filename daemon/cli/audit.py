@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.tables import Contract
-from billing.payments import ledger
+from billing.payments import invariants
 from billing.store import clock_guard, journal
 from billing.store.engine import Store
 from billing.store.tables import JournalEntry
@@ -75,7 +75,7 @@ def verify(json: bool = JsonOption) -> None:
                 count, problems = await journal.verify(session), []
             except JournalBroken as error:
                 count, problems = 0, [Problem("journal", str(error))]
-            return count, problems + list(await ledger.verify(session))
+            return count, problems + await invariants.verify(session)
 
     count, problems = run(work)
     if json:

@@ -6,16 +6,17 @@ from sqlalchemy import func, select
 
 from billing.dunning.operations import promise
 from billing.money import Money
-from billing.payments.ledger import verify as verify_ledger
+from billing.payments.invariants import verify as verify_ledger
 from billing.payments.operations import assign, unmatched
 from billing.store import journal
 from billing.store.tables import Mail
 from daemon.contract_report import ContractReport, report
 from daemon.demo.bank import Movement
 from daemon.demo.browser import Screen
+from daemon.demo.isp import BANK_HOST
 from daemon.demo.people import ZONE, Subscriber
 from daemon.demo.story import Story
-from daemon.demo.world import ACTOR, BANK_HOST, WANTED_URL, World
+from daemon.demo.world import ACTOR, WANTED_URL, World
 
 JANA, PETR, MARIE, TOMAS, EVA, KAREL = "1001", "1002", "1003", "1004", "1005", "1006"
 

@@ -12,7 +12,7 @@ from billing.invoicing.operations import import_invoices
 from billing.invoicing.rules import read_invoices
 from billing.invoicing.tables import Invoice
 from billing.money import Money
-from billing.payments import ledger
+from billing.payments import invariants, ledger
 from billing.payments.tables import Allocation, BankStatement, LedgerTransaction, Payment
 from billing.store.engine import Store
 from billing.store.tables import JournalEntry
@@ -56,7 +56,7 @@ async def journal_actions(store: Store) -> Sequence[str]:
 
 async def ledger_problems(store: Store) -> list[str]:
     async with store.reading() as session:
-        return [str(problem) for problem in await ledger.verify(session)]
+        return [str(problem) for problem in await invariants.verify(session)]
 
 
 async def facts_posted(store: Store) -> int:

@@ -187,6 +187,7 @@ async def test_verify_names_a_transaction_that_was_unbalanced_behind_the_trigger
     assert await problems(store) == [
         "ledger invoice:26001:opened: sums to -0.01 instead of zero",
         "ledger: all postings sum to -0.01 instead of zero",
+        "ledger: revenue with VAT is -1100.01 where -1100.00 is accounted for",
     ]
 
 

@@ -15,7 +15,6 @@ from billing.store.engine import Store
 from billing.store.tables import JournalEntry
 from config.errors import NotAllowed, NotFound, StatementRejected
 from tests.billing.payments.world import (
-    ACCOUNT,
     NOW,
     add_contract,
     add_debtor,
@@ -62,6 +61,7 @@ async def test_a_statement_pays_invoices_keeps_credit_and_lets_the_unknown_wait(
         received=Money.parse("683"),
         credited=Money.parse("50"),
         debits_ignored=1,
+        payers=frozenset({one, two}),
         contracts=frozenset({one, two}),
     )
     assert await open_of(each_store) == {"26001": "500.00", "26002": "0.00", "26003": "0.00"}
@@ -164,17 +164,6 @@ async def test_the_same_movement_by_another_format_waits_instead_of_counting_twi
     assert (report.matched, report.waiting) == (1, 1)
     assert await open_of(store) == {"26001": "100.00"}
     assert await problems(store) == []
-
-
-async def test_what_the_bank_took_back_is_named_for_a_person(store: Store) -> None:
-    storno = replace(line("1", "-200", "1001"), reverses="credit")
-
-    report = await take(store, statement(storno))
-
-    assert report.debits_ignored == 1
-    (returned,) = report.returned
-    assert returned.startswith(f"statement 1 of account {ACCOUNT} to 2026-11-20: ")
-    assert returned.endswith("200.00 on 2026-11-20, variable symbol 1001 was taken back by the bank")
 
 
 async def test_an_absurd_invoice_is_never_paid(store: Store) -> None:

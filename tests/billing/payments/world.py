@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.customers.tables import Contract, Customer
 from billing.invoicing.tables import Invoice
 from billing.money import ZERO, Money
-from billing.payments import ledger
+from billing.payments import invariants, ledger
 from billing.payments.banks.statement import Statement, StatementLine
 from billing.payments.tables import Allocation, LedgerTransaction, Payment, Posting
 from billing.store.engine import Store
@@ -83,4 +83,4 @@ async def counts(store: Store) -> dict[str, int]:
 async def problems(store: Store) -> list[str]:
     """What the books are found wrong in; empty = everything agrees."""
     async with store.reading() as session:
-        return [str(problem) for problem in await ledger.verify(session)]
+        return [str(problem) for problem in await invariants.verify(session)]

@@ -204,6 +204,18 @@ def _make_lines() -> None:
 def _widen_payments() -> None:
     with op.batch_alter_table("payment") as payment:
         payment.alter_column("statement_id", existing_type=schema.RowId, nullable=True)
+        payment.add_column(sa.Column("assigned_by", sa.String(length=100), nullable=False, server_default=sa.text("''")))
+        payment.add_column(sa.Column("times_moved", sa.Integer(), nullable=False, server_default=sa.text("0")))
+        payment.create_index(
+            "ix_payment_assigned",
+            ["counter_account"],
+            sqlite_where=sa.text("assigned_by <> ''"),
+            postgresql_where=sa.text("assigned_by <> ''"),
+        )
+        payment.create_index("ix_payment_variable_symbol", ["variable_symbol"])
+    with op.batch_alter_table("bank_statement") as statement:
+        statement.add_column(sa.Column("opened_on", sa.Date(), nullable=True))
+        statement.add_column(sa.Column("has_balances", sa.Boolean(), nullable=False, server_default=sa.true()))
     with op.batch_alter_table("allocation") as allocation:
         allocation.alter_column("payment_id", existing_type=schema.RowId, nullable=True)
         allocation.add_column(sa.Column("credit_note_id", schema.RowId, nullable=True))
@@ -211,6 +223,28 @@ def _widen_payments() -> None:
         allocation.create_foreign_key("fk_allocation_credit_note_id", "invoice", ["credit_note_id"], ["id"])
         allocation.create_check_constraint(op.f("ck_allocation_source"), "(payment_id IS NULL) <> (credit_note_id IS NULL)")
         allocation.create_index("ix_allocation_credit_note_id", ["credit_note_id"])
+    op.create_table(
+        "payment_return",
+        sa.Column("id", schema.RowId, nullable=False),
+        sa.Column("statement_id", schema.RowId, nullable=True),
+        sa.Column("account", sa.String(length=40), nullable=False),
+        sa.Column("bank_ref", sa.String(length=120), nullable=False),
+        sa.Column("booked_on", sa.Date(), nullable=False),
+        sa.Column("amount", schema.Amount, nullable=False),
+        sa.Column("variable_symbol", sa.String(length=10), nullable=False),
+        sa.Column("specific_symbol", sa.String(length=10), nullable=False),
+        sa.Column("counter_account", sa.String(length=60), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("payment_id", schema.RowId, nullable=True),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.CheckConstraint("amount > 0", name=op.f("ck_payment_return_amount")),
+        sa.ForeignKeyConstraint(["payment_id"], ["payment.id"], name="fk_payment_return_payment_id"),
+        sa.ForeignKeyConstraint(["statement_id"], ["bank_statement.id"], name="fk_payment_return_statement_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_payment_return"),
+        sa.UniqueConstraint("account", "bank_ref", name="uq_payment_return_account_bank_ref"),
+        sa.UniqueConstraint("payment_id", name="uq_payment_return_payment_id"),
+    )
 
 
 def _widen_outbox() -> None:
