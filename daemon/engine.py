@@ -189,7 +189,7 @@ def only_engine(runtime_directory: Path) -> Iterator[None]:
     path = runtime_directory / "engine.lock"
     try:
         runtime_directory.mkdir(parents=True, exist_ok=True)
-        lock = path.open("a+", encoding="ascii")
+        lock = os.fdopen(_open_lock(path), "r+", encoding="ascii")
     except OSError as error:
         raise HradloError(f"{path} can't be made ({error.strerror}).", "Check [daemon] runtime_directory.") from error
     with lock:
@@ -206,3 +206,19 @@ def only_engine(runtime_directory: Path) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield  # the file stays: unlinking it would let two processes hold two files of one name
+
+
+def _open_lock(path: Path) -> int:
+    """Opens the lock, or makes it for the folder's owner: `hradlo status` of an admin is root's and may be the first.
+
+    No link is followed, because who may write the folder could make root write anywhere.
+    """
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o640)
+    except FileExistsError:
+        return os.open(path, flags)
+    if os.geteuid() == 0:
+        folder = path.parent.stat()
+        os.fchown(descriptor, folder.st_uid, folder.st_gid)
+    return descriptor

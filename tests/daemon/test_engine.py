@@ -321,3 +321,24 @@ def test_a_folder_that_can_not_be_used_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(HradloError, match="Check \\[daemon\\] runtime_directory"), only_engine(tmp_path / "file" / "x"):
         pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: an admin looks before the engine has ever run")
+def test_what_root_looked_at_first_is_still_the_engines_to_lock(tmp_path: Path) -> None:
+    nobody = 65534
+    folder = tmp_path / "run"
+    folder.mkdir()
+    os.chown(folder, nobody, nobody)
+    with only_engine(folder):
+        pass
+
+    assert (folder / "engine.lock").stat().st_uid == nobody
+
+
+def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "engine.lock").symlink_to(tmp_path / "precious")
+
+    with pytest.raises(HradloError, match="engine.lock can't be made"), only_engine(tmp_path):
+        pass
+    assert (tmp_path / "precious").read_text() == "precious"
