@@ -339,6 +339,6 @@ def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("precious")
     (tmp_path / "engine.lock").symlink_to(tmp_path / "precious")
 
-    with pytest.raises(HradloError, match="engine.lock can't be made"), only_engine(tmp_path):
+    with pytest.raises(HradloError, match=r"engine\.lock can't be made"), only_engine(tmp_path):
         pass
     assert (tmp_path / "precious").read_text() == "precious"
