@@ -16,7 +16,7 @@ SELLER = Party(
     vat_id="CZ27082440",
     email="ucty@udolni.example",
     phone="+420 777 123 456",
-    note="Společnost je zapsána v obchodním rejstříku vedeném Krajským soudem v Českých Budějovicích, oddíl C, vložka 12345.",
+    note="Společnost je zapsána v obchodním rejstříku vedeném Krajským soudem v Českých Budějovicích, oddíl C 12345.",
 )
 BUYER = Party(name="Božena Němcová", street="Ratibořice 1", city="Česká Skalice", postal_code="552 03", number="K-1001")
 FIRM = Party(
