@@ -231,9 +231,13 @@ class LabIsp:
                 raise LabError(f"Waited for {what} in vain. The daemon said: {tail}")
             time.sleep(LOOK_SECONDS)
 
-    def rules(self) -> str:
-        """The gateway's whole ruleset, as nft prints it."""
-        return self.topology.gateway.run("nft", "-s", "list", "ruleset").stdout
+    def rules(self, without: Sequence[str] = ()) -> str:
+        """The gateway's ruleset as nft prints it, without what counters counted; `without` these inet tables."""
+        rules = self.topology.gateway.run("nft", "-s", "list", "ruleset").stdout
+        for table in without:
+            listed = self.topology.gateway.run("nft", "-s", "list", "table", "inet", table, is_checked=False)
+            rules = rules.replace(listed.stdout, "") if listed.stdout else rules
+        return rules
 
     # ── building ────────────────────────────────────────────────────────────────────────────────────────────────
 

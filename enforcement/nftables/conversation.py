@@ -40,8 +40,12 @@ class Conversation:
 
     def __init__(self) -> None:
         self._socket = NetlinkSocket(family=NETLINK_NETFILTER, use_event_loop=asyncio.SelectorEventLoop())
-        raw = self._socket.asyncore.socket
-        raw.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, SEND_BUFFER_BYTES)
+        try:
+            raw = self._socket.asyncore.socket
+            raw.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, SEND_BUFFER_BYTES)
+        except OSError:
+            self._socket.close()  # an event loop that nobody closed complains when the program ends
+            raise
         self._socket.register_policy({_type(number): _Raw for number in _MESSAGES})
 
     def close(self) -> None:

@@ -53,8 +53,8 @@ class Table:
 
     def __init__(self, settings: NftSettings) -> None:
         self._settings = settings
-        self._conversation = Conversation()
         self.watch = Watch()
+        self._conversation = Conversation()
         self._layout: Layout = frozenset()
         self._known: dict[Address, LineState] | None = None
         """The lines as we last saw or wrote them: a dump that contradicts them is not believed at once."""

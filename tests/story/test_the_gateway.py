@@ -3,7 +3,6 @@
 import getpass
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,13 +90,12 @@ def foreign_rules(lab: LabIsp) -> str:
 
 
 def foreign(lab: LabIsp) -> str:
-    """The ruleset without Hradlo's own table, byte for byte; counters are left out, as packets move them."""
-    own = lab.topology.gateway.run("nft", "-s", "list", "table", "inet", "hradlo", is_checked=False).stdout
-    return lab.rules().replace(own, "")
+    """The ruleset without Hradlo's own tables, byte for byte; counters are left out, as packets move them."""
+    return lab.rules(without=["hradlo", "hradlo_usage"])
 
 
 def has_own_table(lab: LabIsp) -> bool:
-    return "table inet hradlo" in lab.rules()
+    return "table inet hradlo {" in lab.rules()
 
 
 def answers(lab: LabIsp, address: str) -> bool:
@@ -169,13 +167,13 @@ def test_a_stop_leaves_every_rule_as_it_is(lab: LabIsp) -> None:
 
 
 def test_run_without_the_rights_says_what_is_missing(lab: LabIsp) -> None:
-    for path in (lab.folder, *lab.folder.rglob("*")):
-        path.chmod(path.stat().st_mode | 0o066 | (0o011 if path.is_dir() else 0))
-    without = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all")
+    # Root's own files can still be read, so that the missing right is the only obstacle, wherever Python lives.
+    without = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+    watched = ("env", "PYTHONDEVMODE=1")  # tells what was left open: now and then it became a traceback
 
-    refused = lab.topology.gateway.run(*without, *lab.command("run", "--role", "engine"), is_checked=False)
+    refused = lab.topology.gateway.run(*without, *watched, *lab.command("run", "--role", "engine"), is_checked=False)
 
     assert refused.returncode == 1
     assert "CAP_NET_ADMIN" in refused.stderr
     assert "Traceback" not in refused.stderr
-    assert sys.executable not in refused.stderr
+    assert "unclosed event loop" not in refused.stderr
