@@ -106,10 +106,13 @@ async def _network(settings: Settings) -> list[Finding]:
 
 async def _interfaces(settings: Settings) -> list[Finding]:
     present = {name for _, name in socket.if_nameindex()}
-    findings = [
-        Finding(f"interface {name}", name in present, "there" if name in present else "not there", "See `ip link`.")
-        for name in settings.enforcement.subscriber_interfaces
-    ]
+    findings = []
+    for name in settings.enforcement.subscriber_interfaces:
+        is_there = not name.endswith("*") and name in present
+        if name.endswith("*"):  # ppp*: those that come and go with their subscribers
+            is_there = any(one.startswith(name[:-1]) for one in present)
+        words, remedy = ("there", "") if is_there else ("not there", "See `ip link`.")
+        findings.append(Finding(f"interface {name}", is_there, words, remedy))
     for name in settings.enforcement.subscriber_interfaces:
         findings += _reverse_path_filter(name)
     return findings
