@@ -1,141 +1,236 @@
-"""The control page of the demo: move the clock, be any subscriber, let payments arrive, read the mails."""
+"""The control page of the demo: move the clock, be any subscriber, let payments arrive, read the mails.
+
+Pages are GET and change nothing; the buttons are in `actions.py`. No script runs, and nothing is loaded from
+anywhere else.
+"""
 
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urljoin
 
 import jinja2
 from aiohttp import web
-from sqlalchemy import select
 
-from billing.customers.tables import Contract
-from billing.dunning.tables import Standing
-from billing.money import Money
+from billing.dunning.operations import contract_id_of
+from billing.payments.operations import unmatched
 from daemon.contract_report import report
-from daemon.demo.bank import Movement
-from daemon.demo.browser import form_of
+from daemon.demo import actions, guard, records, screens, views
+from daemon.demo.actions import NOTES, WORLD, Notes, person_of
+from daemon.demo.browser import Screen
+from daemon.demo.isp import BANK_HOST, PORTAL_HOST
+from daemon.demo.people import Subscriber
 from daemon.demo.world import WANTED_URL, World
 
-WORLD = web.AppKey("world", World)
-STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
-STAGES = ("clear", "reminded", "notice", "acknowledged", "suspended")
-MAILS_SHOWN = 50
-PLANS_SHOWN = 10
+MAILS_LISTED = 100
+SOON = 5
+BOOKMARKS = {
+    "A web page": WANTED_URL,
+    "A secure page": "https://www.example.com/",
+    "The phone's own check": "http://captive.apple.com/hotspot-detect.html",
+    "The bank": f"https://{BANK_HOST}/",
+    "The customer portal": f"https://{PORTAL_HOST}/",
+}
+_FOLDER = Path(__file__).parent
 _pages = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
 
 
 def make_control_app(world: World) -> web.Application:
-    """The page and its buttons; every button is a POST that leads back."""
+    """The pages, and the buttons; every button is a POST that leads back."""
     app = web.Application()
-    app[WORLD] = world
-    app.router.add_get("/", overview)
-    app.router.add_post("/clock", move_clock)
+    app[WORLD], app[NOTES] = world, Notes()
+    guard.install(app)
+    app.router.add_get("/", everybody)
+    app.router.add_get("/bank", bank)
+    app.router.add_get("/mails", mails)
+    app.router.add_get("/mails/{id:[0-9]{1,9}}", mails)
+    app.router.add_get("/mails/{id:[0-9]{1,9}}/html", mail_html)
+    app.router.add_get("/network", network)
+    app.router.add_get("/timeline", timeline)
     app.router.add_get("/subscriber/{number}", subscriber)
-    app.router.add_post("/subscriber/{number}/pay", pay)
-    app.router.add_post("/subscriber/{number}/acknowledge", acknowledge)
     app.router.add_get("/subscriber/{number}/screen", screen)
-    app.router.add_get("/mail/{id}", mail)
+    app.router.add_get("/control.css", style)
+    actions.add_routes(app)
     return app
 
 
-def _page(name: str, **values: object) -> web.Response:
-    text = _pages.get_template(name).render(**values)
-    return web.Response(text=text, content_type="text/html", headers={"Cache-Control": "no-store"})
-
-
-async def _stages(world: World) -> dict[str, str]:
-    query = select(Contract.number, Standing.stage).join(Standing, Standing.contract_id == Contract.id)
+async def _page(request: web.Request, name: str, here: str = "", **values: object) -> web.Response:
+    world = request.app[WORLD]
+    back = request.rel_url.with_query({key: text for key, text in request.query.items() if key != "note"})
     async with world.store.reading() as session:
-        return {number: stage for number, stage in await session.execute(query)}  # noqa: C416 - rows, not pairs
-
-
-async def overview(request: web.Request) -> web.Response:
-    """The whole ISP on one page."""
-    world, chosen = request.app[WORLD], request.query.get("stage", "")
-    stages = await _stages(world)
-    everybody = [(person, stages.get(person.number, "clear")) for person in world.people]
-    return _page(
-        "control.html",
+        waiting = len(await unmatched(session))
+    text = _pages.get_template(name).render(
+        here=here,
         world=world,
-        counts={stage: sum(1 for _, its in everybody if its == stage) for stage in STAGES},
+        waiting=waiting,
+        next_at=world.next_event_at and world.local(world.next_event_at),
+        note=request.app[NOTES].read(request.query.get("note", "")),
+        token=request.app[guard.TOKEN],
+        back=str(back),
+        stages=views.STAGES,
+        currency=world.settings.isp.currency,
+        **values,
+    )
+    return web.Response(text=text, content_type="text/html")
+
+
+async def everybody(request: web.Request) -> web.Response:
+    """The whole ISP on one page."""
+    world, wanted = request.app[WORLD], request.query.get("q", "").strip()
+    chosen = request.query.get("stage", "")
+    seen = await views.overview(world)
+    rows = [row for row in seen.rows if _is_chosen(row, chosen) and _is_meant(row.person, wanted)]
+    journal = await records.journal_lines(world, limit=150)
+    return await _page(
+        request,
+        "people.html",
+        "/",
+        seen=seen,
+        rows=rows,
         chosen=chosen,
-        people=[(person, stage) for person, stage in everybody if chosen in ("", stage)],
-        mails=list(reversed(world.mailbox.received[-MAILS_SHOWN:])),
-        plans=list(reversed(world.applied[-PLANS_SHOWN:])),
+        wanted=wanted,
+        cast=[row for row in seen.rows if row.person.about],
+        soon=views.happenings(seen.ahead)[:SOON],
+        lately=journal[:SOON],
     )
 
 
-async def move_clock(request: web.Request) -> web.Response:
-    """Moves the clock by a step, or to the next event."""
-    world, by = request.app[WORLD], str((await request.post()).get("by", ""))
-    if by == "event" and world.next_event_at:
-        await world.move_to(world.next_event_at)
-    elif by in STEPS:
-        await world.move_to(world.clock.now() + STEPS[by])
-    raise web.HTTPSeeOther("/")
+def _is_chosen(row: views.Row, stage: str) -> bool:
+    """Without a choice, those about whom there is something to say."""
+    if not stage:
+        return row.stage != "clear" or row.coming is not None
+    return stage in (row.stage, "all")
 
 
-def _number(request: web.Request) -> str:
-    number = request.match_info["number"]
-    if request.app[WORLD].person(number) is None:
-        raise web.HTTPNotFound(text="There is no such subscriber.")
-    return number
+def _is_meant(person: Subscriber, wanted: str) -> bool:
+    return not wanted or any(wanted.lower() in text.lower() for text in (person.name, person.number, person.address))
 
 
 async def subscriber(request: web.Request) -> web.Response:
-    """One subscriber: the contract's report, and what their browser shows."""
-    world, number = request.app[WORLD], _number(request)
+    """One subscriber: the phone in their hand, where they stand, and what can be done."""
+    world, person = request.app[WORLD], person_of(request)
+    shown = await _shown(request, person)
     async with world.store.reading() as session:
-        found = await report(session, number, world.settings, world.clock.now())
-    return _page("subscriber.html", world=world, person=world.person(number), report=found, wanted=WANTED_URL)
+        found = await report(session, person.number, world.settings, world.clock.now())
+        due = await views.open_invoices(session, await contract_id_of(session, person.number))
+    return await _page(
+        request,
+        "subscriber.html",
+        "/",
+        person=person,
+        report=found,
+        stage="parked" if found.parked else found.stage,
+        due=due,
+        url=_typed(request),
+        shown=shown,
+        bookmarks=BOOKMARKS,
+        ahead=await views.ahead_of(world, person),
+        mails=records.mails(world, person),
+        kinds=actions.KINDS,
+        promise_until=(world.now + timedelta(days=14)).date(),
+        today=world.now.date(),
+    )
+
+
+def _typed(request: web.Request) -> str:
+    """The address in the subscriber's browser, completed as browsers do."""
+    typed = request.query.get("url", "").strip() or WANTED_URL
+    return typed if "://" in typed else f"http://{typed}"
+
+
+async def _shown(request: web.Request, person: Subscriber) -> Screen:
+    """What the subscriber's browser shows at that address."""
+    try:
+        return await request.app[WORLD].browser.visit(person.address, _typed(request), person.language)
+    except ValueError as error:
+        raise web.HTTPBadRequest(text=str(error)) from error
 
 
 async def screen(request: web.Request) -> web.Response:
     """What the subscriber's browser shows now; for the frame, in which nothing may run."""
-    world, person = request.app[WORLD], request.app[WORLD].person(_number(request))
-    if person is None:
-        raise web.HTTPNotFound
-    shown = await world.browser.visit(person.address, WANTED_URL, person.language)
-    headers = {"Content-Security-Policy": "sandbox", "Cache-Control": "no-store"}
-    return web.Response(text=shown.html, content_type="text/html", headers=headers)
+    person = person_of(request)
+    shown = await _shown(request, person)
+    html = screens.in_frame(shown, person, request.app[guard.TOKEN])
+    return _framed(html, "allow-forms allow-top-navigation-by-user-activation")
 
 
-async def acknowledge(request: web.Request) -> web.Response:
-    """Presses the button of the page that the subscriber's browser shows."""
-    world, person = request.app[WORLD], request.app[WORLD].person(_number(request))
-    if person is None:
-        raise web.HTTPNotFound
-    shown = await world.browser.visit(person.address, WANTED_URL, person.language)
-    form = form_of(shown.html) if shown.kind == "hradlo" else None
-    if form is not None:
-        await world.browser.submit(person.address, urljoin(shown.url, form.action), form.fields, person.language)
-    raise web.HTTPSeeOther(f"/subscriber/{person.number}")
+def _framed(html: str, allowed: str = "") -> web.Response:
+    policy = guard.FRAME_POLICY.format(allowed=allowed)
+    return web.Response(text=html, content_type="text/html", headers={"Content-Security-Policy": policy})
 
 
-async def pay(request: web.Request) -> web.Response:
-    """A statement with one payment arrives; a wrong amount changes nothing."""
-    world, number, form = request.app[WORLD], _number(request), await request.post()
-    try:
-        amount = Money.parse(str(form.get("amount", "")))
-    except ValueError as error:
-        raise web.HTTPBadRequest(text=str(error)) from error
-    symbol = str(form.get("symbol", number))
-    if amount <= Money(0) or not (symbol.isascii() and symbol.isdigit() and len(symbol) <= 10):
-        raise web.HTTPBadRequest(text="A payment needs an amount above zero and a symbol of at most ten digits.")
-    await world.pay(Movement(amount, variable_symbol=symbol))
-    raise web.HTTPSeeOther(f"/subscriber/{number}")
+async def bank(request: web.Request) -> web.Response:
+    """Statements that arrived, and payments that wait for a person."""
+    world = request.app[WORLD]
+    return await _page(
+        request,
+        "bank.html",
+        "/bank",
+        seen=await views.overview(world),
+        arrived=[(world.local(one.at), one) for one in reversed(world.arrived)],
+    )
 
 
-async def mail(request: web.Request) -> web.Response:
-    """One mail, as its recipient sees it."""
+async def mails(request: web.Request) -> web.Response:
+    """Every mail that was sent, the newest first; one of them is open beside the list."""
+    listed, number = records.mails(request.app[WORLD]), request.match_info.get("id")
+    found = next((each for each in listed if str(each.mail.id) == number), None)
+    if number and found is None:
+        raise web.HTTPNotFound(text="There is no such mail.")
+    return await _page(
+        request,
+        "mails.html",
+        "/mails",
+        listed=listed[:MAILS_LISTED],
+        total=len(listed),
+        open_mail=found,
+        as_text=request.query.get("as") == "text",
+    )
+
+
+async def mail_html(request: web.Request) -> web.Response:
+    """A mail's HTML, as its recipient's program shows it; for the frame."""
     for one in request.app[WORLD].mailbox.received:
         if str(one.id) == request.match_info["id"]:
-            headers = {
-                "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-            }
-            return web.Response(text=one.html, content_type="text/html", headers=headers)
+            return _framed(one.html)
     raise web.HTTPNotFound(text="There is no such mail.")
+
+
+async def network(request: web.Request) -> web.Response:
+    """What the network was told, and why."""
+    world = request.app[WORLD]
+    observed = await world.driver.observe()
+    lines = [str(state) for state in observed.lines.values()]
+    return await _page(
+        request,
+        "network.html",
+        "/network",
+        plans=records.plans(world),
+        total=len(world.applied),
+        counts={state: lines.count(state) for state in ("notice", "suspended")},
+    )
+
+
+async def timeline(request: web.Request) -> web.Response:
+    """The journal behind, the forecast ahead."""
+    world = request.app[WORLD]
+    seen = await views.overview(world)
+    return await _page(
+        request,
+        "timeline.html",
+        "/timeline",
+        ahead=views.by_day(views.happenings(seen.ahead)),
+        days=views.FORECAST_DAYS,
+        journal=await records.journal_lines(world),
+        head=await world.journal_head(),
+        names_shown=records.NAMES_IN_A_LINE,
+    )
+
+
+async def style(request: web.Request) -> web.FileResponse:
+    """How it looks."""
+    return web.FileResponse(_FOLDER / "static" / "control.css")

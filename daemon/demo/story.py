@@ -19,6 +19,7 @@ class Story:
         self.failures = 0
         self._console = console
         self._title = ""
+        self._told_at = world.now
 
     async def scene(self, play: "Callable[[Self], Awaitable[None]]") -> None:
         """Plays a scene, named by its docstring; an exception in it is a step that did not happen."""
@@ -50,8 +51,12 @@ class Story:
             self._console.print(f"       [red]{escape(line)}[/red]")
 
     def _head(self) -> None:
-        """The scene's date and title, once the clock stands where its first step happens."""
+        """The date and the scene's title, and the date again when the clock has moved within a scene."""
+        now = self.world.now
         if self._title:
-            now = f"{self.world.now:%a %-d %b %Y, %H:%M}"
-            self._console.print(f"\n[bold cyan]{now}[/bold cyan]  [bold]{escape(self._title)}[/bold]")
-            self._title = ""
+            self._console.print(
+                f"\n[bold cyan]{now:%a %-d %b %Y, %H:%M}[/bold cyan]  [bold]{escape(self._title)}[/bold]"
+            )
+        elif now != self._told_at:
+            self._console.print(f"[cyan]{now:%a %-d %b %Y, %H:%M}[/cyan]")
+        self._title, self._told_at = "", now

@@ -5,44 +5,54 @@ journal, the mailer and its SMTP. `World.settle` stands where the engine's loop 
 """
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy import func, select
+
 from billing.customers.operations import import_customers
 from billing.customers.rules import read_customers
+from billing.customers.tables import Contract
+from billing.dunning.rules import WORDS
+from billing.dunning.tables import Standing
 from billing.invoicing.operations import import_invoices
 from billing.invoicing.rules import read_invoices
+from billing.invoicing.tables import Invoice
+from billing.money import ZERO, Money
 from billing.payments.banks.detect import read
 from billing.payments.importing import ImportReport, import_statements
 from billing.services.operations import import_services
 from billing.services.rules import read_services
 from billing.store.engine import Store
 from billing.store.schema_version import upgrade
+from billing.store.tables import JournalEntry
 from config.clock import TestClock
-from config.errors import NotAllowed
-from config.example import write as write_settings
-from config.settings import Settings, load
+from config.settings import Settings
 from daemon.demo.bank import Movement
 from daemon.demo.browser import Browser
 from daemon.demo.cables import listening
+from daemon.demo.isp import ISP_NAME, found
 from daemon.demo.mailbox import Mailbox, open_mailbox
-from daemon.demo.people import BEGINS_AT, Subscriber, everybody, write_customers, write_invoices, write_services
+from daemon.demo.people import (
+    BEGINS_AT,
+    Bill,
+    Subscriber,
+    everybody,
+    write_customers,
+    write_invoices,
+    write_services,
+)
 from daemon.demo.script import Moment, Script
-from daemon.demo.statements import IBAN, Statements
+from daemon.demo.statements import Statements
 from daemon.mailer import send_due
 from daemon.reconcile import Reconciler
 from enforcement.dryrun import DryRunDriver
 from enforcement.state import Plan
 from portal.server import serve
 
-ISP_NAME = "Údolní síť"
-NOTICE_URL = "http://info.udolni-sit.example"
-BANK_HOST = "banka.example"
-"""In the garden: a suspended line reaches it."""
 WANTED_URL = "http://example.com/page"
 ACTOR = "admin:demo"
 STEPS_MAX = 2000
@@ -54,6 +64,18 @@ class AppliedPlan:
 
     at: datetime
     plan: Plan
+    whys: Mapping[str, str]
+    """Address -> why its contract stands where it stands, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A bank statement that was imported."""
+
+    at: datetime
+    file: str
+    movements: tuple[Movement, ...]
+    report: ImportReport
 
 
 @dataclass
@@ -72,6 +94,7 @@ class World:
     script: Script
     statements: Statements
     applied: list[AppliedPlan] = field(default_factory=list)
+    arrived: list[Arrived] = field(default_factory=list)
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -114,6 +137,22 @@ class World:
         self.clock.move_to(target)
         await self.settle()
 
+    async def move_to_next_happening(self) -> None:
+        """Moves the clock until something is written into the journal; not every look of the engine finds news."""
+        before = await self.journal_head()
+        for _ in range(STEPS_MAX):
+            moment = self.next_event_at
+            if moment is None:
+                break
+            await self.move_to(max(moment, self.clock.now()))
+            if await self.journal_head() > before:
+                break
+
+    async def journal_head(self) -> int:
+        """The id of the newest entry."""
+        async with self.store.reading() as session:
+            return await session.scalar(select(func.max(JournalEntry.id))) or 0
+
     async def move_on_wall(self, **delta: float) -> None:
         """Moves the clock by a `timedelta`'s arguments, as people count: a day later it is the same hour."""
         wall = self.now.replace(tzinfo=None) + timedelta(**delta)
@@ -123,9 +162,22 @@ class World:
         """What the engine does by itself: carry facts to the network, and send the mails that wait."""
         async with self._one_at_a_time:
             rounds = await self.reconciler.settle()
-            now = self.clock.now()
-            self.applied += [AppliedPlan(now, done.plan) for done in rounds if not done.plan.is_empty]
+            for done in rounds:
+                if not done.plan.is_empty:
+                    self.applied.append(AppliedPlan(self.clock.now(), done.plan, await self._whys(done.plan)))
             await send_due(self.store, self.settings, self.clock)
+
+    async def _whys(self, made: Plan) -> dict[str, str]:
+        """Why the lines of a plan are changed, for those who watch."""
+        people = [self.person_at(str(change.address)) for change in made.changes]
+        numbers = {person.number: person.address for person in people if person}
+        query = (
+            select(Contract.number, Standing.why)
+            .join(Standing, Standing.contract_id == Contract.id)
+            .where(Contract.number.in_(numbers))
+        )
+        async with self.store.reading() as session:
+            return {numbers[number]: WORDS.get(why, why) for number, why in await session.execute(query)}
 
     def ring(self) -> None:
         """The doorbell: an acknowledgement was written."""
@@ -147,15 +199,23 @@ class World:
             sheet = read_invoices(path.read_bytes(), path.name)
             async with self.store.transaction() as session:
                 await import_invoices(session, sheet, actor=ACTOR, now=self.clock.now())
-        if moment.payers:
+        payers = await self._unpaid(moment.payers)
+        if payers:
             await self._import_statement(
                 [
-                    Movement(bill.total, variable_symbol=person.number, specific_symbol=bill.number, name=person.name)
-                    for person, bill in moment.payers
+                    Movement(due, variable_symbol=person.number, specific_symbol=bill.number, name=person.name)
+                    for person, bill, due in payers
                 ]
             )
         if moment.reader:
             await self.browser.acknowledge(moment.reader.address, WANTED_URL, moment.reader.language)
+
+    async def _unpaid(self, payers: Sequence[tuple[Subscriber, Bill]]) -> list[tuple[Subscriber, Bill, Money]]:
+        """Whoever paid already, because the visitor said so, does not pay again."""
+        query = select(Invoice.number, Invoice.open).where(Invoice.number.in_([bill.number for _, bill in payers]))
+        async with self.store.reading() as session:
+            due: dict[str, Money] = {number: left for number, left in await session.execute(query)}  # noqa: C416 - rows
+        return [(person, bill, due[bill.number]) for person, bill in payers if due.get(bill.number, ZERO) > ZERO]
 
     async def pay(self, *movements: Movement) -> ImportReport:
         """A bank statement arrives: a GPC file is written, imported, and carried to the network."""
@@ -166,7 +226,7 @@ class World:
     async def _import_statement(self, movements: Sequence[Movement]) -> ImportReport:
         path = self.statements.write(movements, self.now.date())
         async with self.store.transaction() as session:
-            return await import_statements(
+            report = await import_statements(
                 session,
                 read(path.read_bytes(), "auto"),
                 path.name,
@@ -174,6 +234,8 @@ class World:
                 accounts=self.settings.payments.accounts,
                 currency=self.settings.isp.currency,
             )
+        self.arrived.append(Arrived(self.clock.now(), path.name, tuple(movements), report))
+        return report
 
     async def import_people(self) -> None:
         """Customers and services come in as CSV files, as from another program."""
@@ -191,7 +253,7 @@ class World:
 async def open_world(folder: Path, people: Sequence[Subscriber] | None = None) -> AsyncIterator[World]:
     """A world at the beginning of its history, in an empty folder; raises `NotAllowed` when one is there."""
     async with open_mailbox() as mailbox:
-        settings = _settings(folder, mailbox.port)
+        settings = found(folder, mailbox.port)
         await upgrade(settings.database.url)
         store = Store.open(settings.database.url)
         try:
@@ -227,38 +289,3 @@ async def _serving(
             yield world
         finally:
             answering.cancel()
-
-
-def _settings(folder: Path, mail_port: int) -> Settings:
-    """Written into the folder, so that other commands work on it, too: `hradlo --config …/hradlo.toml show 1001`."""
-    path = folder / "hradlo.toml"
-    if path.exists():
-        raise NotAllowed(f"{folder} holds a demo already.", "Name an empty folder, or one that does not exist yet.")
-    (folder / "secrets").mkdir(parents=True, exist_ok=True)
-    (folder / "secrets" / "signing_key").write_text(secrets.token_urlsafe(48), encoding="ascii")
-    isp = {
-        "name": ISP_NAME,
-        "phone": "+420 800 555 019",
-        "email": "podpora@udolni-sit.example",
-        "portal_url": "https://moje.udolni-sit.example",
-        "iban": IBAN,
-    }
-    mail = {
-        "host": "127.0.0.1",
-        "port": mail_port,
-        "sender": f"{ISP_NAME} <ucty@udolni-sit.example>",
-        "per_minute": 100_000,
-    }
-    write_settings(
-        path,
-        {
-            "isp": isp,
-            "database": {"url": f"sqlite:///{folder}/hradlo.db"},
-            "secrets": {"directory": folder / "secrets"},
-            "notice": {"url": NOTICE_URL, "requests_per_minute": 6000},
-            "enforcement": {"driver": "dryrun", "garden": (BANK_HOST, "moje.udolni-sit.example")},
-            "mail": mail,
-            "daemon": {"runtime_directory": folder},
-        },
-    )
-    return load(path)
