@@ -12,6 +12,9 @@ from billing.money import ZERO, Money
 
 Kind = Literal["invoice", "credit_note"]
 
+EXEMPT = "exempt"
+"""The VAT category whose lines name no rate."""
+
 
 @dataclass(frozen=True, slots=True)
 class Party:
@@ -97,8 +100,9 @@ class Document:
 
     @property
     def is_taxed(self) -> bool:
-        """Whether the seller is registered for VAT: without it, the document says nothing of any."""
-        return bool(self.seller.vat_id) or any(group.vat for group in self.vat_groups)
+        """Whether the seller pays VAT: who does not has a rate of 0 on what is not exempt, and says nothing of VAT."""
+        is_all_exempt = all(group.vat_category == EXEMPT for group in self.vat_groups)
+        return any(group.vat_basis_points for group in self.vat_groups) or (bool(self.seller.vat_id) and is_all_exempt)
 
     @property
     def is_payable(self) -> bool:

@@ -11,16 +11,13 @@ from babel.numbers import format_decimal
 
 from billing.customers.mail_address import one_line
 from billing.dunning.payment_order import grouped_iban, local_account
-from billing.invoicing.documents.document import Document, Line, Party, VatGroup
+from billing.invoicing.documents.document import EXEMPT, Document, Line, Party, VatGroup
 from billing.money import MINOR_PER_UNIT, ZERO, Money
 from billing.payments.spayd import qr_svg, spayd
 from config.i18n import Translator, translator
 
 Content = dict[str, Any]
 Facts = list[tuple[str, str]]
-
-EXEMPT = "exempt"
-"""The category whose lines name no rate."""
 
 
 def content(document: Document) -> Content:

@@ -7,6 +7,7 @@ memory) takes its pool with it: the pool is made anew and the document tried onc
 import asyncio
 import hashlib
 import multiprocessing
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from importlib.metadata import version
@@ -28,19 +29,19 @@ _TRIES = 2
 class Renderer:
     """Makes PDFs; one for a program, shared by its tasks. Costs nothing until the first one."""
 
-    def __init__(self, look: Look, cache: Cache, processes: int) -> None:
-        self._look = look
+    def __init__(self, look: Callable[[], Look], cache: Cache, processes: int) -> None:
+        self._read_look = look
         self._cache = cache
         self._processes = processes
-        self._makings = _makings(look)
+        self._made_of: tuple[Look, bytes] | None = None
         self._pool: ProcessPoolExecutor | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """As the settings say; raises `SettingsError` when the logo can't be used."""
-        documents = settings.documents
+        """As the settings say. The logo is read with the first PDF: a wrong one stops invoices, not the program."""
+        documents, portal = settings.documents, settings.portal
         return cls(
-            Look(logo=logo_svg(settings.portal.logo), colour=settings.portal.colour),
+            lambda: Look(logo=logo_svg(portal.logo), colour=portal.colour),
             Cache(documents.directory, documents.cache_megabytes),
             documents.processes,
         )
@@ -54,12 +55,19 @@ class Renderer:
         await self.close()
 
     async def pdf(self, document: Document) -> bytes:
-        """The PDF of a document, the same to the byte whenever it is made; raises `DocumentFailed`."""
-        key = hashlib.sha256(self._makings + repr(document).encode("utf-8", "surrogatepass")).hexdigest()
+        """The PDF of a document, the same to the byte whenever it is made.
+
+        Raises `DocumentFailed`, and `SettingsError` when the logo can't be used.
+        """
+        if self._made_of is None:
+            look = self._read_look()
+            self._made_of = look, _makings(look)
+        look, makings = self._made_of
+        key = hashlib.sha256(makings + repr(document).encode("utf-8", "surrogatepass")).hexdigest()
         cached = await asyncio.to_thread(self._cache.get, key)
         if cached is not None:
             return cached
-        made = await self._made(document)
+        made = await self._made(document, look)
         await asyncio.to_thread(self._cache.put, key, made)
         return made
 
@@ -69,9 +77,9 @@ class Renderer:
         if pool is not None:
             await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
 
-    async def _made(self, document: Document) -> bytes:
+    async def _made(self, document: Document, look: Look) -> bytes:
         for _ in range(_TRIES):
-            pool = self._open_pool()
+            pool = self._open_pool(look)
             try:
                 return await asyncio.get_running_loop().run_in_executor(pool, typeset, document)
             except BrokenProcessPool:
@@ -85,11 +93,11 @@ class Renderer:
             "See the system's log for who ended it; mostly memory is short.",
         )
 
-    def _open_pool(self) -> ProcessPoolExecutor:
+    def _open_pool(self, look: Look) -> ProcessPoolExecutor:
         if self._pool is None:
             # spawn: this process has threads and an event loop, which a fork would copy half
             self._pool = ProcessPoolExecutor(
-                self._processes, multiprocessing.get_context("spawn"), initializer=begin, initargs=(self._look,)
+                self._processes, multiprocessing.get_context("spawn"), initializer=begin, initargs=(look,)
             )
         return self._pool
 

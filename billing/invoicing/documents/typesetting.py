@@ -22,7 +22,7 @@ from billing.invoicing.documents.page import content
 
 TEMPLATE = Path(__file__).parent / "templates" / "document.typ"
 FONTS = Path(__file__).parent / "fonts"
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 20
 """A document takes some milliseconds; what takes longer than this hangs."""
 _ARCHIVE: Literal["a-3a"] = "a-3a"
 # PDF/A-3: fonts and meaning inside, readable after ten years, and another file (ISDOC) may be embedded.

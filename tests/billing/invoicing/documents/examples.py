@@ -97,7 +97,7 @@ def without_vat(**more: object) -> Document:
     seller = replace(
         SELLER, name="Jan Novák – síť pro Lhotu", vat_id="", note="Fyzická osoba zapsaná v živnostenském rejstříku."
     )
-    plain = line("Internet Vesnice 30/5 Mb/s", 35000, rate=0, category="none", **NOVEMBER)
+    plain = line("Internet Vesnice 30/5 Mb/s", 35000, rate=0, **NOVEMBER)
     return invoice([plain], seller=seller, **more)
 
 

@@ -85,6 +85,12 @@ def test_a_seller_without_vat_says_so_and_names_no_rate() -> None:
     assert "Datum uskutečnění plnění" not in said
 
 
+def test_a_payer_of_vat_whose_lines_are_all_exempt_still_issues_a_tax_document() -> None:
+    assert invoice([INSURANCE]).is_taxed
+    assert not without_vat().is_taxed
+    assert not replace(without_vat(), seller=SELLER).is_taxed
+
+
 def test_a_credit_note_names_the_invoice_and_the_reason_and_asks_for_nothing() -> None:
     page = content(credit_note())
     said = words(credit_note())

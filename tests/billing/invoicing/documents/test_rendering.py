@@ -57,7 +57,7 @@ def cache(tmp_path: Path) -> Cache:
 
 @pytest.fixture
 async def renderer(cache: Cache) -> AsyncIterator[Renderer]:
-    async with Renderer(Look(), cache, 1) as made:
+    async with Renderer(Look, cache, 1) as made:
         yield made
 
 
@@ -255,7 +255,7 @@ async def test_another_content_or_another_look_is_made_anew(renderer: Renderer, 
     first = await renderer.pdf(invoice())
 
     assert await renderer.pdf(invoice(language="en")) != first
-    async with Renderer(Look(colour="#aa0000"), cache, 1) as red:
+    async with Renderer(lambda: Look(colour="#aa0000"), cache, 1) as red:
         assert await red.pdf(invoice()) != first
 
 
@@ -287,14 +287,14 @@ async def test_a_broken_template_is_one_clear_error_that_names_its_place(tmp_pat
     broken = tmp_path / "document.typ"
     broken.write_text(TEMPLATE.read_text("utf-8") + "\n#page-data.nothing\n", "utf-8")
 
-    async with Renderer(Look(template=broken), cache, 1) as renderer:
+    async with Renderer(lambda: Look(template=broken), cache, 1) as renderer:
         with pytest.raises(DocumentFailed, match=r"2600000123 can't be made: .*nothing"):
             await renderer.pdf(invoice())
 
 
 async def test_many_at_once_share_the_workers(cache: Cache) -> None:
     documents = [invoice(number=str(2600000200 + n)) for n in range(8)]
-    async with Renderer(Look(), cache, 2) as renderer:
+    async with Renderer(Look, cache, 2) as renderer:
         made = await asyncio.gather(*(renderer.pdf(document) for document in documents))
         count = len(workers())
 
