@@ -12,6 +12,8 @@ from config.errors import Problem
 if TYPE_CHECKING:
     from config.settings import Settings
 
+_SYMBOL_LENGTH_MAX = 10
+
 
 def problems(settings: Settings) -> list[Problem]:
     """What one setting demands of another, and the secrets."""
@@ -19,6 +21,7 @@ def problems(settings: Settings) -> list[Problem]:
     found += _mail_problems(settings)
     found += _fio_problems(settings)
     found += _dunning_problems(settings)
+    found += _invoicing_problems(settings)
     if settings.dunning.spares_holidays and settings.isp.country not in list_supported_countries():
         message = "has no known public holidays: set dunning.spares_holidays = false"
         found.append(Problem("[isp] country", message))
@@ -38,6 +41,23 @@ def _dunning_problems(settings: Settings) -> list[Problem | None]:
         return []
     message = f"{', '.join(late)} would never be sent: the notice comes after {notice_days} days"
     return [Problem("[dunning] reminder_days", message)]
+
+
+def _invoicing_problems(settings: Settings) -> list[Problem | None]:
+    found: list[Problem | None] = []
+    invoicing = settings.invoicing
+    series = {
+        "invoice": (invoicing.invoice_prefix, invoicing.invoice_digits),
+        "credit_note": (invoicing.credit_note_prefix, invoicing.credit_note_digits),
+    }
+    for kind, (prefix, digits) in series.items():
+        length = len(prefix.format(yy="26", yyyy="2026")) + digits
+        if length > _SYMBOL_LENGTH_MAX:
+            message = f"makes numbers of {length} digits; a specific symbol has at most {_SYMBOL_LENGTH_MAX}"
+            found.append(Problem(f"[invoicing] {kind}_digits", message))
+    if series["invoice"] == series["credit_note"]:
+        found.append(Problem("[invoicing] credit_note_prefix", "must not make the numbers of invoices"))
+    return found
 
 
 def _mail_problems(settings: Settings) -> list[Problem | None]:

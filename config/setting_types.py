@@ -1,5 +1,7 @@
 """What a setting may be, beyond numbers and text: zones, accounts, addresses."""
 
+import re
+from datetime import date
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -38,6 +40,15 @@ def _endpoint(text: str) -> str:
     return text
 
 
+def _vat_rate(text: str) -> str:
+    """``standard 2027-01-01 22``: category, first day, per cent."""
+    match text.split():
+        case [_, day, percent] if re.fullmatch(r"[0-9]{1,2}([.][0-9]{1,2})?", percent):
+            date.fromisoformat(day)
+            return text
+    raise ValueError('must be a category, its first day and per cent, like "standard 2027-01-01 22"')
+
+
 def _address(value: object) -> IPv4Address | IPv6Address:
     return ip_address(str(value))
 
@@ -47,4 +58,5 @@ Iban = Annotated[str, AfterValidator(_valid_iban)]
 Url = Annotated[str, AfterValidator(_plain_url)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Address = Annotated[IPv4Address | IPv6Address, PlainValidator(_address)]
+VatRate = Annotated[str, AfterValidator(_vat_rate)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

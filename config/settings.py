@@ -8,7 +8,7 @@ Secrets never stand in the file: each is a file of its own, see `Settings.secret
 import json
 import os
 import tomllib
-from datetime import time
+from datetime import date, time
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import cached_property
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from config import demands
 from config.errors import Problem, SettingsError
-from config.setting_types import Address, Endpoint, Iban, TimeZone, Url, Weekday
+from config.setting_types import Address, Endpoint, Iban, TimeZone, Url, VatRate, Weekday
 
 DEFAULT_PATH = Path("/etc/hradlo/hradlo.toml")
 SIGNING_KEY_BYTES_MIN = 32
@@ -44,6 +44,13 @@ class Isp(Section):
     email: str = Field("", description="Where a subscriber can write; shown on the notice.")
     portal_url: str = Field("", description="The customer portal, if there is one; linked from the notice.")
     iban: Iban = Field("", description="The account that subscribers pay to; empty hides the QR code.")
+    bic: str = Field("", pattern="^([A-Z0-9]{8}([A-Z0-9]{3})?)?$", description="Its bank, for invoices.")
+    street: str = Field("", description="Your address, as invoices show it.")
+    city: str = Field("", description="Your address.")
+    postal_code: str = Field("", description="Your address.")
+    company_id: str = Field("", description="Your company number (IČO).")
+    vat_id: str = Field("", description="Your VAT number (DIČ).")
+    register_note: str = Field("", description="Where you are registered, as the law wants it on invoices.")
 
 
 class Database(Section):
@@ -209,6 +216,30 @@ class Mail(Section):
     )
 
 
+class Invoicing(Section):
+    """Recurring invoices, made by `hradlo bill`."""
+
+    is_vat_payer: bool = Field(True, description="Invoices show VAT, taken out of prices that include it.")
+    vat_rates: tuple[VatRate, ...] = Field(
+        (), description='Rates of your own, category, first day, per cent: "standard 2027-01-01 22". They win.'
+    )
+    due_days: int = Field(14, ge=0, le=90, description="From issue to the due date.")
+    invoice_prefix: str = Field(
+        "{yy}", pattern=r"^([1-9][0-9]{0,5})?(\{yy\}|\{yyyy\})?$", description="Numbers begin so; {yy} = the year."
+    )
+    invoice_digits: int = Field(8, ge=3, le=9, description="… and go on with so many digits; in all at most 10.")
+    credit_note_prefix: str = Field(
+        "9{yy}", pattern=r"^([1-9][0-9]{0,5})?(\{yy\}|\{yyyy\})?$", description="The same for credit notes."
+    )
+    credit_note_digits: int = Field(7, ge=3, le=9, description="The same for credit notes.")
+
+    @property
+    def own_vat_rates(self) -> list[tuple[str, date, int]]:
+        """`vat_rates` as (category, valid from, basis points)."""
+        words = (text.split() for text in self.vat_rates)
+        return [(category, date.fromisoformat(day), int(Decimal(percent) * 100)) for category, day, percent in words]
+
+
 class Documents(Section):
     """Invoices as PDF. They bear the logo and the colour of the portal."""
 
@@ -263,6 +294,7 @@ class Settings(Section):
     usage: Usage = Usage()  # type: ignore[call-arg]
     enforcement: Enforcement = Enforcement()  # type: ignore[call-arg]
     mail: Mail = Mail()  # type: ignore[call-arg]
+    invoicing: Invoicing = Invoicing()  # type: ignore[call-arg]
     documents: Documents = Documents()  # type: ignore[call-arg]
     payments: Payments = Payments()  # type: ignore[call-arg]
     fio: Fio = Fio()  # type: ignore[call-arg]
