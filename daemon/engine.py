@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from billing.invoicing.documents.rendering import Renderer
 from billing.payments.folder import import_ready
 from billing.store.engine import Store
 from config.clock import Clock, monotonic_seconds
@@ -133,20 +134,28 @@ class Engine:
             await asyncio.sleep(self._settings.enforcement.garden_refresh_seconds)
 
     async def _keep_mailing(self) -> None:
-        while True:
-            pause_seconds = MAIL_EVERY_SECONDS
-            try:
-                report = await send_due(self._store, self._settings, self._clock)
-            except (DBAPIError, HradloError, OSError) as error:
-                log.error("mail not sent", error=str(error))
-            else:
-                counts = {name: getattr(report, name) for name in ("sent", "put_off", "failed", "expired")}
-                if any(counts.values()):
-                    log.info("mail", **counts)
-                if report.trouble:  # a server that refuses our login must not be asked every five seconds
-                    log.error("mail server can't be used; mails wait", error=report.trouble)
-                    pause_seconds = MAIL_AFTER_TROUBLE_SECONDS
-            await asyncio.sleep(pause_seconds)
+        async with Renderer.of(self._settings) as renderer:
+            while True:
+                pause_seconds = await self._mail(renderer)
+                await asyncio.sleep(pause_seconds)
+
+    async def _mail(self, renderer: Renderer) -> float:
+        """One round of mails; returns for how many seconds to leave them alone."""
+        try:
+            report = await send_due(self._store, self._settings, self._clock, renderer)
+        except (DBAPIError, HradloError, OSError) as error:
+            log.error("mail not sent", error=str(error))
+            return MAIL_EVERY_SECONDS
+        counts = {name: getattr(report, name) for name in ("sent", "put_off", "failed", "expired")}
+        if any(counts.values()):
+            log.info("mail", **counts)
+        else:
+            await renderer.close()  # its processes hold some memory, and nothing waits for them now
+        if not report.trouble:
+            return MAIL_EVERY_SECONDS
+        # a server that refuses our login must not be asked every five seconds
+        log.error("mails wait", error=report.trouble)
+        return MAIL_AFTER_TROUBLE_SECONDS
 
     async def _keep_importing(self) -> None:
         folder = self._settings.payments.watch_folder

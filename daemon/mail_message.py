@@ -1,10 +1,12 @@
-"""Mail rows made into messages: text and HTML side by side, and the QR payment as a picture in the HTML.
+"""Mail rows made into messages: text and HTML side by side, the QR payment as a picture in the HTML, files after it.
 
-Everything comes from the row, boundaries and date too, so a second try sends the same bytes as the first.
+Everything comes from the row and what it encloses, boundaries and date too, so a second try sends the same bytes as
+the first.
 """
 
 import hashlib
 import re
+from collections.abc import Sequence
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -14,6 +16,7 @@ from billing.customers.mail_address import one_line, sendable
 from billing.payments.spayd import qr_png
 from billing.store.tables import Mail
 from config.errors import Problem, SettingsError
+from daemon.enclosures import Enclosure
 
 # a name may hold a comma without quotes, as in "Firm, s.r.o.", which no library takes
 _NAMED = re.compile(r'"?([^"<>]*)"? *<([^<>]*)>')
@@ -30,7 +33,7 @@ def sender_of(text: str) -> Address:
     return Address(display_name=name.strip(), addr_spec=address)
 
 
-def build(mail: Mail, sender: Address) -> EmailMessage:
+def build(mail: Mail, sender: Address, enclosed: Sequence[Enclosure] = ()) -> EmailMessage:
     """The message of a row, the same to the byte whenever it is built.
 
     Raises `ValueError` when the row holds what may not stand in a header.
@@ -51,6 +54,8 @@ def build(mail: Mail, sender: Address) -> EmailMessage:
     message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
     if mail.qr_payment:
         _attach_picture(message, mail.qr_payment)
+    for file in enclosed:
+        message.add_attachment(file.content, "application", file.subtype, filename=file.name)
     _fix_boundaries(message, mail.message_id)
     return message
 

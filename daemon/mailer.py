@@ -10,9 +10,11 @@ a short transaction of its own, and none is open while the server is spoken to. 
     killed after the server took it, before it was marked
                                   the lease runs out, and it goes again with the same Message-ID, once
     no longer true (`stale_mail`) the mail is marked with the reason, and nobody gets it
+    its invoice can't be made     the mail waits, and the round ends: others go first in the next one
     told to stop                  the mail that is under way is finished and marked first
 
-A mail is built from its row alone (`mail_message.build`) and is the same to the byte at every try.
+A mail is built from its row and from documents that never change (`enclosures`), and is the same to the byte at
+every try.
 """
 
 import asyncio
@@ -25,11 +27,14 @@ import aiosmtplib
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.mail_address import one_line, sendable
+from billing.invoicing.documents.rendering import Renderer
 from billing.store import outbox
 from billing.store.engine import Store
 from billing.store.tables import Mail
 from config.clock import Clock
+from config.errors import HradloError
 from config.settings import Settings
+from daemon.enclosures import enclosures
 from daemon.mail_message import build, sender_of
 from daemon.stale_mail import stale_why
 
@@ -64,21 +69,26 @@ def has_room(sent: Sequence[datetime], now: datetime, per_minute: int) -> bool:
     return sum(now - MINUTE < at <= now for at in sent) < per_minute
 
 
-async def send_due(store: Store, settings: Settings, clock: Clock) -> SendReport:
-    """Sends what is due, as much as the rate allows; without a `mail.host` all mails stay.
+async def send_due(store: Store, settings: Settings, clock: Clock, renderer: Renderer | None = None) -> SendReport:
+    """Sends what is due, as much as the rates allow; without a `mail.host` all mails stay.
 
-    Raises `SettingsError` when the sender or the password can't be used.
+    Who sends often keeps a `renderer`; else there is one for this round. Raises `SettingsError` when the sender or
+    the password can't be used.
     """
     if not settings.mail.host:
         return SendReport()
-    return await _Round(store, settings, clock).run()
+    if renderer is not None:
+        return await _Round(store, settings, clock, renderer).run()
+    async with Renderer.of(settings) as own:
+        return await _Round(store, settings, clock, own).run()
 
 
 class _Round:
     """One connection, and the mails that go over it."""
 
-    def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:
+    def __init__(self, store: Store, settings: Settings, clock: Clock, renderer: Renderer) -> None:
         self._store = store
+        self._renderer = renderer
         self._settings = settings
         self._mail = settings.mail
         self._clock = clock
@@ -102,10 +112,13 @@ class _Round:
     async def _has_work(self) -> bool:
         now = self._clock.now()
         async with self._store.reading() as session:
-            return await outbox.is_due(session, now) and await self._has_room(session, now)
+            room = await self._room(session, now)
+            return room.any and await outbox.is_due(session, now, with_bulk=room.bulk)
 
-    async def _has_room(self, session: AsyncSession, now: datetime) -> bool:
-        return has_room(await outbox.recently_sent(session, now - MINUTE, now), now, self._mail.per_minute)
+    async def _room(self, session: AsyncSession, now: datetime) -> "_Room":
+        sent = await outbox.recently_sent(session, now - MINUTE, now)
+        bulk = await outbox.recently_sent(session, now - MINUTE, now, only_bulk=True)
+        return _Room(has_room(sent, now, self._mail.per_minute), has_room(bulk, now, self._mail.bulk_per_minute))
 
     async def _send_next(self) -> bool:
         """One mail, from the claim to the mark; False when another sender was quicker."""
@@ -125,20 +138,25 @@ class _Round:
         lease_seconds = PATIENCE_FACTOR * self._mail.timeout_seconds + LEASE_MARGIN_SECONDS
         now = self._clock.now()
         async with self._store.transaction() as session:
-            if not await self._has_room(session, now):
+            room = await self._room(session, now)
+            if not room.any:
                 return None
-            claimed = await outbox.claim(session, now, 1, lease_seconds)
+            claimed = await outbox.claim(session, now, 1, lease_seconds, with_bulk=room.bulk)
         return claimed[0] if claimed else None
 
     async def _try(self, mail: Mail) -> "_Outcome":
-        try:
-            message = build(mail, self._sender)
-        except ValueError as error:
-            return _Outcome(f"not sent: {error}", is_final=True)
         async with self._store.reading() as session:
             why = await stale_why(session, mail, self._settings, self._clock.now())
         if why:
             return _Outcome(why, is_final=True, is_expired=True)
+        try:
+            enclosed = await enclosures(self._store, mail, self._settings, self._renderer)
+        except HradloError as error:
+            return _Outcome(f"not sent: {error}", is_everybodys=True)
+        try:
+            message = build(mail, self._sender, enclosed)
+        except ValueError as error:
+            return _Outcome(f"not sent: {error}", is_final=True)
         return await self._server.deliver(sendable(mail.recipient) or "", message.as_bytes())
 
     def _count(self, outcome: "_Outcome") -> None:
@@ -153,6 +171,14 @@ class _Round:
             self._report = replace(self._report, put_off=self._report.put_off + 1)
         if outcome.is_everybodys or self._lost_in_a_row >= LOST_CONNECTIONS_MAX:
             self._report = replace(self._report, trouble=outcome.error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What may go now."""
+
+    any: bool
+    bulk: bool
 
 
 @dataclass(frozen=True, slots=True)
