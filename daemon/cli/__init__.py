@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from config.errors import HradloError
 from config.logging import configure
 from config.settings import DEFAULT_PATH
-from daemon.cli import audit, context, contracts, customers, files, network, running, setup
+from daemon.cli import audit, context, contracts, customers, files, network, payments, running, setup
 
 INTERRUPTED_EXIT_CODE = 130
 
@@ -47,7 +47,7 @@ def options(
     context.choose(config, clock_offset_file)
 
 
-for module in (running, setup, files, network, contracts, customers, audit):
+for module in (running, setup, files, payments, network, contracts, customers, audit):
     module.register(app)
 
 

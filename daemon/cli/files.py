@@ -1,181 +1,183 @@
-"""Commands that bring facts in from files: import customers|services|invoices, payments import|unmatched|assign."""
+"""Commands that bring facts in from files: import customers|services|invoices|credits."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import typer
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.customers import rules as customers_file
 from billing.customers.operations import hash_passwords, import_customers
-from billing.customers.rules import read_customers
-from billing.importing import Report
+from billing.importing import Report, Sheet
+from billing.invoicing import rules as invoices_file
 from billing.invoicing.operations import import_invoices
-from billing.invoicing.rules import read_invoices
-from billing.payments import operations as payments
-from billing.payments.banks.detect import Format, read
-from billing.payments.importing import ImportReport, import_statements
+from billing.mapping import Kind, Translation, in_their_words, read_mapping, translate
+from billing.payments import opening as credits_file
+from billing.payments.opening import import_credits
+from billing.services import rules as services_file
 from billing.services.operations import import_services
-from billing.services.rules import read_services
 from billing.store.engine import Store
-from config.errors import InputRejected, NotAllowed, Problem
+from config.errors import InputRejected, Problem
 from daemon.cli.context import Context, JsonOption, current, out, run
 from daemon.terminal import table
 
-imports = typer.Typer(help="Customers, services and invoices from CSV files: all or nothing, and repeatable.")
-bank = typer.Typer(help="Payments from bank statements.")
+app = typer.Typer(help="Customers, services, invoices and credit from CSV files: all or nothing, and repeatable.")
+
+ROWS_SHOWN = 5
 
 FileArgument = typer.Argument(..., metavar="FILE", exists=False)
+MappingOption = typer.Option(None, "--mapping", metavar="TOML", help="How another program's export is made into this.")
+DryRunOption = typer.Option(False, "--dry-run", help="Say what it would do, and write nothing.")
+
+Work = Callable[[Context, AsyncSession], Awaitable[Report]]
 
 
-def register(app: typer.Typer) -> None:
-    app.add_typer(imports, name="import")
-    app.add_typer(bank, name="payments")
+@dataclass(frozen=True)
+class _Call:
+    """One import as it was asked for."""
+
+    kind: Kind
+    file: Path
+    mapping: Translation | None
+    is_dry: bool
+    is_json: bool
 
 
-# ── import ──────────────────────────────────────────────────────────────────────────────────────────────────────
+def register(program: typer.Typer) -> None:
+    program.add_typer(app, name="import")
 
 
-@imports.command()
-def customers(file: Path = FileArgument) -> None:
+@app.command()
+def customers(
+    file: Path = FileArgument,
+    mapping: Path | None = MappingOption,
+    dry_run: bool = DryRunOption,
+    json: bool = JsonOption,
+) -> None:
     """customer_number,name,email,phone,street,city,postal_code,language,password"""
-    sheet = read_customers(_bytes(file), file.name)
+    call = _Call("customers", file, _mapping(mapping, "customers", customers_file.COLUMNS), dry_run, json)
+    sheet = _sheet(call, customers_file.read_customers)
+    hashes: dict[str, str] = {}
 
-    async def work(context: Context, store: Store) -> Report:
+    async def hash_them(context: Context, store: Store) -> None:
         async with store.reading() as session:
-            hashes = await hash_passwords(session, sheet)
-        async with store.transaction() as session:
-            return await import_customers(session, sheet, hashes, actor=context.actor, now=context.clock.now())
+            hashes.update(await hash_passwords(session, sheet))
 
-    _import(work, "customers")
+    async def work(context: Context, session: AsyncSession) -> Report:
+        return await import_customers(session, sheet, hashes, actor=context.actor, now=context.clock.now())
+
+    if not dry_run:  # hashing takes its time, and shows nothing
+        run(hash_them)
+    _import(call, sheet, work)
 
 
-@imports.command()
-def services(file: Path = FileArgument) -> None:
+@app.command()
+def services(
+    file: Path = FileArgument,
+    mapping: Path | None = MappingOption,
+    dry_run: bool = DryRunOption,
+    json: bool = JsonOption,
+) -> None:
     """contract_number,customer_number,kind,product,price,starts_on,addresses"""
-    sheet = read_services(_bytes(file), file.name)
+    call = _Call("services", file, _mapping(mapping, "services", services_file.COLUMNS), dry_run, json)
+    sheet = _sheet(call, services_file.read_services)
 
-    async def work(context: Context, store: Store) -> Report:
-        async with store.transaction() as session:
-            return await import_services(session, sheet, actor=context.actor, now=context.clock.now())
+    async def work(context: Context, session: AsyncSession) -> Report:
+        return await import_services(session, sheet, actor=context.actor, now=context.clock.now())
 
-    _import(work, "services")
+    _import(call, sheet, work)
 
 
-@imports.command()
-def invoices(file: Path = FileArgument) -> None:
+@app.command()
+def invoices(
+    file: Path = FileArgument,
+    mapping: Path | None = MappingOption,
+    dry_run: bool = DryRunOption,
+    json: bool = JsonOption,
+) -> None:
     """number,contract_number,issued_on,due_on,total,open"""
-    sheet = read_invoices(_bytes(file), file.name)
+    call = _Call("invoices", file, _mapping(mapping, "invoices", invoices_file.COLUMNS), dry_run, json)
+    sheet = _sheet(call, invoices_file.read_invoices)
 
-    async def work(context: Context, store: Store) -> Report:
+    async def work(context: Context, session: AsyncSession) -> Report:
+        return await import_invoices(session, sheet, actor=context.actor, now=context.clock.now())
+
+    _import(call, sheet, work)
+
+
+@app.command("credits")
+def credits_(
+    file: Path = FileArgument,
+    mapping: Path | None = MappingOption,
+    dry_run: bool = DryRunOption,
+    json: bool = JsonOption,
+) -> None:
+    """contract_number,amount,on"""
+    call = _Call("credits", file, _mapping(mapping, "credits", credits_file.COLUMNS), dry_run, json)
+    sheet = _sheet(call, credits_file.read_credits)
+
+    async def work(context: Context, session: AsyncSession) -> Report:
+        return await import_credits(session, sheet, actor=context.actor, now=context.clock.now())
+
+    _import(call, sheet, work)
+
+
+def _mapping(file: Path | None, kind: Kind, columns: Sequence[str]) -> Translation | None:
+    return read_mapping(file_bytes(file), file.name, kind, columns) if file else None
+
+
+def _sheet(call: _Call, reader: Callable[[bytes, str], Sheet[Any]]) -> Sheet[Any]:
+    data = file_bytes(call.file)
+    if call.mapping is not None:
+        data = translate(data, call.file.name, call.mapping)
+    try:
+        return reader(data, call.file.name)
+    except InputRejected as error:
+        raise _in_their_words(error, call) from error
+
+
+def _import(call: _Call, sheet: Sheet[Any], work: Work) -> None:
+    async def in_transaction(context: Context, store: Store) -> Report:
         async with store.transaction() as session:
-            return await import_invoices(session, sheet, actor=context.actor, now=context.clock.now())
+            report = await work(context, session)
+            if call.is_dry:
+                await session.rollback()
+        return report
 
-    _import(work, "invoices")
+    try:
+        report = run(in_transaction)
+    except InputRejected as error:
+        raise _in_their_words(error, call) from error
+    if not call.is_dry:
+        current.ring()
+    if call.is_json:
+        counts = {"added": report.added, "changed": report.changed, "unchanged": report.unchanged}
+        out(counts | {"is_dry_run": call.is_dry, "warnings": [str(warning) for warning in report.warnings]})
+    else:
+        _print(call, sheet, report)
 
 
-def _import(work: Callable[[Context, Store], Coroutine[Any, Any, Report]], what: str) -> None:
-    report = run(work)
-    current.ring()
+def _in_their_words(error: InputRejected, call: _Call) -> InputRejected:
+    return in_their_words(error, call.file.name, call.mapping) if call.mapping else error
+
+
+def _print(call: _Call, sheet: Sheet[Any], report: Report) -> None:
+    if call.is_dry and sheet.rows:
+        rows = [asdict(row) for row in sheet.rows[:ROWS_SHOWN]]
+        for row in rows:
+            row.pop("password", None)
+        table(f"The first rows of {call.file.name}", list(rows[0]), [list(row.values()) for row in rows])
     for warning in report.warnings:
         typer.echo(f"warning: {warning}")
-    typer.echo(f"{what}: {report.added} added, {report.changed} changed, {report.unchanged} unchanged.")
+    counts = f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged."
+    typer.echo(f"{call.kind}: {counts}{' This was a dry run: nothing was written.' if call.is_dry else ''}")
 
 
-def _bytes(file: Path) -> bytes:
+def file_bytes(file: Path) -> bytes:
+    """The whole file; what can't be read is a message."""
     try:
         return file.read_bytes()
     except OSError as error:
         raise InputRejected(f"{file} can't be read.", [Problem(str(file), error.strerror or "not readable")]) from error
-
-
-# ── payments ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@bank.command("import")
-def import_file(
-    file: Path = FileArgument,
-    format: Format = typer.Option("auto", help="auto tells by the content."),  # noqa: A002
-    json: bool = JsonOption,
-) -> None:
-    """Imports a bank statement and matches its payments; the same file twice adds nothing."""
-    statements = read(_bytes(file), format)
-
-    async def work(context: Context, store: Store) -> ImportReport:
-        async with store.transaction() as session:
-            return await import_statements(
-                session,
-                statements,
-                file.name,
-                context.clock.now(),
-                accounts=context.settings.payments.accounts,
-                currency=context.settings.isp.currency,
-            )
-
-    report = run(work)
-    current.ring()
-    if json:
-        out({name: getattr(report, name) for name in ("new", "known", "matched", "waiting", "debits_ignored")})
-        return
-    typer.echo(
-        f"{report.new} new payments ({report.received}), {report.known} known already. "
-        f"{report.matched} matched, {report.waiting} wait for a person, {report.credited} kept as credit."
-    )
-    for returned in report.returned:
-        typer.echo(f"returned by the bank, look at it: {returned}")
-    if report.waiting:
-        typer.echo("See them: hradlo payments unmatched")
-
-
-@bank.command()
-def unmatched(json: bool = JsonOption) -> None:
-    """Payments that match nothing, and why."""
-
-    async def work(context: Context, store: Store) -> list[dict[str, object]]:
-        async with store.reading() as session:
-            return [
-                {
-                    "id": payment.id,
-                    "booked_on": payment.booked_on,
-                    "amount": payment.amount,
-                    "variable_symbol": payment.variable_symbol,
-                    "specific_symbol": payment.specific_symbol,
-                    "counter_account": payment.counter_account,
-                    "message": payment.message,
-                    "why": payment.why,
-                }
-                for payment in await payments.unmatched(session)
-            ]
-
-    rows = run(work)
-    if json:
-        out(rows)
-    else:
-        columns = ("id", "booked", "amount", "VS", "SS", "from", "message", "why")
-        table("Waiting for a person", columns, [list(row.values()) for row in rows])
-
-
-@bank.command()
-def assign(
-    payment_id: int,
-    invoice: str = typer.Argument("", help="The invoice to pay first; the rest goes to the oldest."),
-    contract: str = typer.Option("", help="Instead of an invoice: the contract that it belongs to."),
-) -> None:
-    """Says whose a waiting payment is."""
-    if bool(invoice) == bool(contract):
-        raise NotAllowed("Name either an invoice or a contract.", "For example: hradlo payments assign 17 26000042")
-
-    async def work(context: Context, store: Store) -> str:
-        async with store.transaction() as session:
-            found = await payments.assign(
-                session,
-                payment_id,
-                invoice_number=invoice,
-                contract_number=contract,
-                actor=context.actor,
-                now=context.clock.now(),
-            )
-        return found.why
-
-    why = run(work)
-    current.ring()
-    typer.echo(f"Payment {payment_id} is matched: {why}.")
