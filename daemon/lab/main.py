@@ -4,8 +4,11 @@ Each step says what was done, and shows what the subscriber's own `curl` saw of 
 """
 
 import shlex
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 
 from rich.markup import escape
 
@@ -17,6 +20,8 @@ URL = f"http://{net.SERVER_V4}/"
 SECURE_URL = f"https://{net.SERVER_V4}/"
 BANK_URL = f"https://{net.GARDEN_V4}/"
 THE_INTERNET = "the page itself"
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, `kill`, and a terminal that was closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +35,50 @@ class Seen:
 def run(*, keep: bool) -> int:
     """Plays the story and returns 0 only if every step happened; raises `LabError` when it can't be built.
 
-    The namespaces and everything in them are removed at the end, after an error, and after Ctrl-C.
+    The namespaces and everything in them are removed at the end, after an error, and after a signal.
     """
-    with LabIsp() as lab:
-        lab.start()
-        console().print(
-            "A subscriber, a gateway and an internet, each in a network namespace of its own; on the gateway runs "
-            "`hradlo run` with nftables.\n",
-            highlight=False,
-        )
-        failures = sum(not _tell(words, happens(lab)) for words, happens in STEPS)
-        if keep:
-            _stay(lab)
+    with _ended_by_signals(), LabIsp() as lab:
+        try:
+            failures = _play(lab)
+            if keep:
+                _stay(lab)
+        finally:
+            _hear_no_more_signals()
     return 1 if failures else 0
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """The first signal ends the story; those that come while the lab is removed are not heard."""
+    before = {number: signal.signal(number, _end) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    _hear_no_more_signals()
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(128 + number)
+
+
+def _hear_no_more_signals() -> None:
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _play(lab: LabIsp) -> int:
+    """Tells the story; returns how many steps did not happen as they should."""
+    lab.start()
+    console().print(
+        "A subscriber, a gateway and an internet, each in a network namespace of its own; on the gateway runs "
+        "`hradlo run` with nftables.\n",
+        highlight=False,
+    )
+    return sum(not _tell(words, happens(lab)) for words, happens in STEPS)
 
 
 def _tell(words: str, seen: Seen) -> bool:

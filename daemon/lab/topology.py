@@ -58,7 +58,8 @@ class Namespace:
         )
 
     def start(self, *arguments: str, **options: object) -> subprocess.Popen[bytes]:
-        """Starts a program inside that ends with the lab at the latest."""
+        """Starts a program inside that ends with the lab at the latest; a Ctrl-C in the terminal is not for it."""
+        options["start_new_session"] = True
         process = subprocess.Popen(self.command(*arguments), **options)  # type: ignore[call-overload]
         self._started.append(process)
         return process  # type: ignore[no-any-return]

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ pytestmark = pytest.mark.root
 
 HRADLO = str(Path(sys.executable).parent / "hradlo")
 PATIENCE_SECONDS = 120
+KEYSTROKE_SECONDS = 0.1
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +35,17 @@ def lab(*arguments: str) -> "subprocess.Popen[str]":
     )
 
 
+def told_until(running: "subprocess.Popen[str]", words: str) -> str:
+    """What the lab says, up to these words."""
+    assert running.stdout is not None
+    told = ""
+    while words not in told:
+        piece = running.stdout.read(1)
+        assert piece, told
+        told += piece
+    return told
+
+
 def test_the_lab_tells_every_step_and_removes_its_namespaces() -> None:
     with lab() as running:
         told, _ = running.communicate(timeout=PATIENCE_SECONDS)
@@ -45,12 +58,7 @@ def test_the_lab_tells_every_step_and_removes_its_namespaces() -> None:
 
 def test_a_kept_lab_names_commands_that_work_and_is_removed_by_ctrl_c() -> None:
     with lab("--keep") as running:
-        assert running.stdout is not None
-        told = ""
-        while "removes the lab" not in told:
-            piece = running.stdout.read(1)
-            assert piece, told
-            told += piece
+        told = told_until(running, "removes the lab")
         plan = told.partition("See what would change\n")[2].splitlines()[0].strip()
 
         tried = subprocess.run(plan.split(), capture_output=True, text=True, check=False)
@@ -58,4 +66,18 @@ def test_a_kept_lab_names_commands_that_work_and_is_removed_by_ctrl_c() -> None:
         running.wait(PATIENCE_SECONDS)
 
     assert tried.returncode == 0, tried.stderr
+    assert namespaces_of(running) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_lab_ended_in_the_middle_by_an_impatient_person_is_removed(number: signal.Signals) -> None:
+    with lab() as running:
+        told_until(running, "✓")
+        running.send_signal(number)
+        while running.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                running.wait(KEYSTROKE_SECONDS)
+            running.send_signal(signal.SIGINT)
+
+    assert running.returncode != 0
     assert namespaces_of(running) == []
