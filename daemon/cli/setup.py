@@ -7,9 +7,11 @@ from pathlib import Path
 
 import typer
 
+from billing.invoicing.documents.logo import logo_problems
+from billing.letters.checking import template_problems
 from billing.store.backup import back_up
 from billing.store.schema_version import upgrade as upgrade_database
-from config.errors import HradloError, NotAllowed, NotFound
+from config.errors import HradloError, NotAllowed, NotFound, SettingsError
 from config.example import Values, write
 from config.settings import SIGNING_KEY_BYTES_MIN
 from daemon.cli.context import JsonOption, current, out
@@ -109,8 +111,11 @@ def upgrade() -> None:
 
 
 def check_config() -> None:
-    """Reads the settings and lists every problem."""
-    _ = current.settings
+    """Reads the settings, the logo and your own mail templates, and lists every problem."""
+    settings = current.settings
+    problems = [*logo_problems(settings.portal.logo), *template_problems(settings)]
+    if problems:
+        raise SettingsError(f"{current.config} names files that can't be used.", problems)
     typer.echo(f"{current.config} is fine.")
 
 

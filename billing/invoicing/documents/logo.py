@@ -4,9 +4,12 @@ import base64
 import struct
 from pathlib import Path
 
+import typst
+
 from config.errors import Problem, SettingsError
 
 BYTES_MAX = 200_000
+_PLACE = "[portal] logo"
 _PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 
 
@@ -31,6 +34,21 @@ def logo_svg(path: Path | None) -> str:
     return text
 
 
+def logo_problems(path: Path | None) -> list[Problem]:
+    """What is wrong with the logo, found by drawing it; nothing when there is none."""
+    try:
+        svg = logo_svg(path)
+    except SettingsError as error:
+        return list(error.problems)
+    if not svg:
+        return []
+    try:
+        typst.compile(b'#image(bytes(sys.inputs.logo), format: "svg")', format="png", sys_inputs={"logo": svg})
+    except typst.TypstError as error:
+        return [Problem(_PLACE, f"{path} can't be drawn: {error.message}")]
+    return []
+
+
 def _wrapped(png: bytes) -> str:
     width, height = struct.unpack(">II", png[16:24])
     href = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
@@ -41,4 +59,4 @@ def _wrapped(png: bytes) -> str:
 
 
 def _unfit(path: Path, why: str) -> SettingsError:
-    return SettingsError("The logo can't be used.", [Problem("[portal] logo", f"{path} {why}")])
+    return SettingsError("The logo can't be used.", [Problem(_PLACE, f"{path} {why}")])
