@@ -3,27 +3,25 @@
 from datetime import date
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from billing.invoicing.tables import Invoice
-from billing.money import ZERO, Money
+from billing.money import Money
 from billing.payments.operations import apply_credit_note, import_statements, use_credit
 from billing.store.engine import Store
 from billing.store.tables import JournalEntry
 from config.errors import NotFound
-from tests.billing.payments.world import NOW, TODAY, add_debtor, add_invoice, counts, line, open_of, problems, statement
-
-
-async def add_credit_note(store: Store, contract_id: int, corrects: str, total: str, number: str = "2690001") -> int:
-    """A credit note as the billing run writes it, before its money is moved."""
-    async with store.transaction() as session:
-        corrects_id = await session.scalar(select(Invoice.id).where(Invoice.number == corrects))
-        amounts = {"total": -Money.parse(total), "base": -Money.parse(total), "open": ZERO}
-        days = {"issued_on": TODAY, "due_on": TODAY, "created_at": NOW}
-        written = insert(Invoice).values(
-            number=number, contract_id=contract_id, kind="credit_note", corrects_id=corrects_id, **amounts, **days
-        )
-        return (await session.execute(written.returning(Invoice.id))).scalar_one()
+from tests.billing.payments.world import (
+    NOW,
+    add_credit_note,
+    add_debtor,
+    add_invoice,
+    counts,
+    line,
+    open_of,
+    problems,
+    statement,
+)
 
 
 async def apply(store: Store, credit_note_id: int) -> None:

@@ -50,6 +50,18 @@ async def add_debtor(store: Store, number: str = "1001", **invoices: str) -> int
     return contract_id
 
 
+async def add_credit_note(store: Store, contract_id: int, corrects: str, total: str, number: str = "2690001") -> int:
+    """A credit note as the billing run writes it, before its money is moved."""
+    async with store.transaction() as session:
+        corrects_id = await session.scalar(select(Invoice.id).where(Invoice.number == corrects))
+        amounts = {"total": -Money.parse(total), "base": -Money.parse(total), "open": ZERO}
+        days = {"issued_on": TODAY, "due_on": TODAY, "created_at": NOW}
+        written = insert(Invoice).values(
+            number=number, contract_id=contract_id, kind="credit_note", corrects_id=corrects_id, **amounts, **days
+        )
+        return (await session.execute(written.returning(Invoice.id))).scalar_one()
+
+
 def line(ref: str, amount: str, variable: str = "", specific: str = "", message: str = "") -> StatementLine:
     return StatementLine(
         f"fio-{ref}", TODAY, Money.parse(amount), variable_symbol=variable, specific_symbol=specific, message=message
