@@ -15,7 +15,19 @@ from sqlalchemy.exc import DBAPIError
 from config.errors import HradloError
 from config.logging import configure
 from config.settings import DEFAULT_PATH
-from daemon.cli import audit, context, contracts, customers, files, network, payments, running, setup
+from daemon.cli import (
+    audit,
+    billing,
+    context,
+    contracts,
+    customers,
+    documents,
+    files,
+    network,
+    payments,
+    running,
+    setup,
+)
 
 INTERRUPTED_EXIT_CODE = 130
 
@@ -47,7 +59,7 @@ def options(
     context.choose(config, clock_offset_file)
 
 
-for module in (running, setup, files, payments, network, contracts, customers, audit):
+for module in (running, setup, files, billing, payments, network, contracts, customers, documents, audit):
     module.register(app)
 
 

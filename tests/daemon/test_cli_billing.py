@@ -1,0 +1,100 @@
+"""`hradlo bill` and what belongs to it, as an admin types it."""
+
+import sqlite3
+
+import pytest
+
+from tests.daemon.admin import Admin
+
+
+@pytest.fixture
+def isp(admin: Admin) -> Admin:
+    """Two services at 599 a month, from 2026-03-16 on (the day of the clock)."""
+    admin.import_all()
+    with sqlite3.connect(admin.database) as database:
+        database.execute("UPDATE service SET billed_until_on = '2026-02-28'")
+    return admin
+
+
+def test_a_dry_run_shows_totals_and_writes_nothing(isp: Admin) -> None:
+    ran = isp.run("bill", "--dry-run")
+
+    assert ran.code == 0
+    assert "2 invoices would be issued, 1198.00 in all" in ran.out
+    assert isp.run("bill", "--dry-run").out == ran.out
+
+
+def test_a_run_issues_once_and_says_it_in_json(isp: Admin) -> None:
+    first = isp.run("bill", "--json").json
+    again = isp.run("bill", "--json").json
+
+    assert (first["invoices"], first["total"]) == (2, "1198.00")
+    assert first["total_by_rate"] == {"standard 21 %": "1198.00"}
+    assert again["invoices"] == 0
+
+
+def test_the_invoices_are_mailed_and_in_the_contracts_report(isp: Admin) -> None:
+    isp.run("bill")
+
+    report = isp.run("show", "1001", "--json").json
+    assert "2600000001" in [each["number"] for each in report["invoices"]]
+    assert "invoice" in [each["kind"] for each in report["mails"]]
+
+
+def test_a_date_that_is_none_is_named(isp: Admin) -> None:
+    ran = isp.run("bill", "--date", "1.4.2026")
+
+    assert ran.code == 1
+    assert "--date" in ran.err
+
+
+def test_a_credit_note_gives_an_invoice_back(isp: Admin) -> None:
+    isp.run("bill")
+
+    ran = isp.run("credit", "2600000001", "--why", "never installed")
+
+    assert ran.out.strip() == "Credit note 9260000001: -599.00."
+    assert isp.run("audit", "verify").code == 0
+    assert isp.run("credit", "2600000001", "--why", "again").code == 1
+
+
+def test_goods_are_sold_at_the_products_price(isp: Admin) -> None:
+    assert isp.run("product", "set", "goods", "Router", "--price", "990").code == 0
+    assert isp.run("sell", "1001", "Router", "--serial-number", "SN1").code == 0
+
+    assert isp.run("bill", "--json").json["total"] == "2188.00"
+
+
+def test_goods_that_nobody_knows_are_named_with_the_remedy(isp: Admin) -> None:
+    ran = isp.run("sell", "1001", "Roter")
+
+    assert ran.code == 1
+    assert "hradlo product set goods" in ran.err
+
+
+def test_a_service_is_stopped_paused_and_priced_by_its_number(isp: Admin) -> None:
+    service = isp.run("service", "list", "1001", "--json").json[0]["id"]
+
+    assert isp.run("service", "pause", service, "--from", "2026-03-01", "--until", "2026-03-31").code == 0
+    assert isp.run("bill", "--json").json["total"] == "599.00"
+    assert isp.run("service", "price", service, "700", "--from", "2026-04-01").code == 0
+    assert isp.run("service", "stop", service, "--on", "2026-04-15").code == 0
+    assert isp.run("bill", "--date", "2026-04-01", "--json").json["total"] == "949.00"
+
+
+def test_a_pause_of_days_that_are_invoiced_is_refused(isp: Admin) -> None:
+    isp.run("bill")
+    service = isp.run("service", "list", "1001", "--json").json[0]["id"]
+
+    ran = isp.run("service", "pause", service, "--from", "2026-03-20")
+
+    assert ran.code == 1
+    assert "invoiced until 2026-03-31" in ran.err
+
+
+def test_products_are_listed_with_todays_price(isp: Admin) -> None:
+    isp.run("product", "set", "internet", "Fiber", "--price", "500", "--from", "2026-01-01")
+    isp.run("product", "set", "internet", "Fiber", "--price", "900", "--from", "2027-01-01")
+
+    (fiber,) = isp.run("product", "list", "--json").json
+    assert (fiber["name"], fiber["price"]) == ("Fiber", "500.00")
