@@ -20,8 +20,9 @@ from daemon.demo.isp import BANK_HOST, PORTAL_HOST
 from daemon.demo.people import Subscriber
 from daemon.demo.world import WANTED_URL, World
 
-MAILS_LISTED = 100
+MAILS_LISTED = 60
 SOON = 5
+LATELY_ENTRIES = 300
 BOOKMARKS = {
     "A web page": WANTED_URL,
     "A secure page": "https://www.example.com/",
@@ -84,7 +85,7 @@ async def everybody(request: web.Request) -> web.Response:
     chosen = request.query.get("stage", "")
     seen = await views.overview(world)
     rows = [row for row in seen.rows if _is_chosen(row, chosen) and _is_meant(row.person, wanted)]
-    journal = await records.journal_lines(world, limit=150)
+    journal = await records.journal_lines(world, limit=LATELY_ENTRIES)
     return await _page(
         request,
         "people.html",
@@ -95,7 +96,7 @@ async def everybody(request: web.Request) -> web.Response:
         wanted=wanted,
         cast=[row for row in seen.rows if row.person.about],
         soon=views.happenings(seen.ahead)[:SOON],
-        lately=journal[:SOON],
+        lately=[entry for entry in journal if not entry.is_inward][:SOON],
     )
 
 

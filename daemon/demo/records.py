@@ -16,8 +16,8 @@ from daemon.demo.mailbox import Received
 from daemon.demo.people import Subscriber
 from daemon.demo.world import AppliedPlan, World
 
-JOURNAL_ENTRIES = 400
-PLANS = 60
+JOURNAL_ENTRIES = 250
+PLANS = 25
 NAMES_IN_A_LINE = 4
 _FINGERPRINT_CHARACTERS = 32
 
@@ -34,6 +34,11 @@ class Entry:
     """Of the first, if the line is about one."""
     people: tuple[Subscriber, ...]
     count: int = 1
+
+    @property
+    def is_inward(self) -> bool:
+        """A step of the decision; what follows from it, on the line or by mail, is an entry of its own."""
+        return self.what.startswith(("stage changed", "notice opened", "notice closed"))
 
     @property
     def at_day(self) -> date:

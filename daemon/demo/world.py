@@ -16,8 +16,9 @@ from sqlalchemy import func, select
 from billing.customers.operations import import_customers
 from billing.customers.rules import read_customers
 from billing.customers.tables import Contract
-from billing.dunning.rules import WORDS
-from billing.dunning.tables import Standing
+from billing.dunning.policy import Policy
+from billing.dunning.reading import load_facts
+from billing.dunning.rules import WORDS, decide
 from billing.invoicing.operations import import_invoices
 from billing.invoicing.rules import read_invoices
 from billing.invoicing.tables import Invoice
@@ -170,14 +171,12 @@ class World:
     async def _whys(self, made: Plan) -> dict[str, str]:
         """Why the lines of a plan are changed, for those who watch."""
         people = [self.person_at(str(change.address)) for change in made.changes]
-        numbers = {person.number: person.address for person in people if person}
-        query = (
-            select(Contract.number, Standing.why)
-            .join(Standing, Standing.contract_id == Contract.id)
-            .where(Contract.number.in_(numbers))
-        )
+        addresses = {person.number: person.address for person in people if person}
+        policy, now = Policy.from_settings(self.settings), self.clock.now()
         async with self.store.reading() as session:
-            return {numbers[number]: WORDS.get(why, why) for number, why in await session.execute(query)}
+            ids = (await session.scalars(select(Contract.id).where(Contract.number.in_(addresses)))).all()
+            facts = await load_facts(session, ids)
+        return {addresses[one.contract_number]: WORDS[decide(one, policy, now).why or "settled"] for one in facts}
 
     def ring(self) -> None:
         """The doorbell: an acknowledgement was written."""
