@@ -9,7 +9,7 @@ import asyncio
 import resource
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,9 @@ from typing import cast
 
 from aiohttp import web
 
+from billing.invoicing.documents.isdoc import isdoc
+from billing.invoicing.documents.rendering import Renderer
+from billing.invoicing.operations import documents
 from billing.store.engine import Store
 from config.clock import Clock
 from config.errors import HradloError
@@ -74,7 +77,8 @@ async def serve(
             tls = _tls(settings.captive_api.certificate, settings.captive_api.key, "captive_api")
             await stack.enter_async_context(_listening(captive, captive_rules, counters, encrypted, tls))
         if of_portal:
-            office = Office(settings, store, clock, ring)
+            renderer = await stack.enter_async_context(Renderer.of(settings))
+            office = Office(settings, store, clock, ring, documents=_documents(store, renderer))
             await stack.enter_async_context(_serving_portal(office, of_portal))
         addresses = tuple(item.getsockname()[:2] for item in (*plain, *encrypted, *of_portal))
         async with asyncio.TaskGroup() as group:
@@ -165,6 +169,19 @@ def _sorted_sockets(
 def _on_ports_of(endpoints: Sequence[str], passed: Sequence[socket.socket]) -> list[socket.socket]:
     ports = {int(endpoint.rpartition(":")[2]) for endpoint in endpoints}
     return [item for item in passed if item.getsockname()[1] in ports]
+
+
+def _documents(store: Store, renderer: Renderer) -> Callable[[int, str], Awaitable[tuple[bytes, str]]]:
+    """Makes the PDF and the ISDOC of an issued document for the portal."""
+
+    async def made(invoice_id: int, kind: str) -> tuple[bytes, str]:
+        async with store.reading() as session:
+            (document,) = await documents(session, [invoice_id])
+        if kind == "isdoc":
+            return await asyncio.to_thread(isdoc, document), "application/x-isdoc"
+        return await renderer.pdf(document), "application/pdf"
+
+    return made
 
 
 @asynccontextmanager
