@@ -101,6 +101,10 @@ def test_leading_zeros_mean_nothing(variable: str, specific: str) -> None:
         ("/VS1001/SS26010", "26010"),
         ("platba /vs/0000001001", "26009"),
         ("/VS/1001 /VS/1001", "26009"),
+        ("VS:1001 SS:26010", "26010"),
+        ("vs 0000001001 ss 26010", "26010"),
+        ("Internet VS1001", "26009"),
+        ("vs. 1001, byt 12", "26009"),
     ],
 )
 def test_symbols_in_the_message_count_when_the_field_is_empty(message: str, paid: str) -> None:
@@ -140,6 +144,42 @@ def test_a_debit_taken_back_is_no_payment_of_a_subscriber() -> None:
     found = match(replace(line("1", "500", "1001"), reverses="debit"), DEBTORS)
 
     assert (found.state, found.contract_id, found.rest) == ("ignored", None, Money(500_00))
+
+
+OWNERS = {"26010": "1001"}
+
+
+def test_an_invoice_number_as_variable_symbol_counts_when_the_amount_is_exactly_what_is_open() -> None:
+    found = match(line("1", "500", "0000026010"), DEBTORS, OWNERS)
+
+    assert (found.state, found.contract_id, found.contract_number) == ("matched", 7, "1001")
+    assert shares(found) == {"26010": "500.00"}
+    assert found.why.startswith("variable symbol 26010 is an invoice of contract 1001, and the amount is exactly what")
+
+
+def test_an_invoice_number_as_variable_symbol_counts_when_the_symbols_were_swapped() -> None:
+    found = match(line("1", "700", "26010", "1001"), DEBTORS, OWNERS)
+
+    assert shares(found) == {"26010": "500.00", "26009": "200.00"}
+
+
+def test_an_invoice_number_alone_with_another_amount_waits_and_says_whose_it_is() -> None:
+    found = match(line("1", "499", "26010"), DEBTORS, OWNERS)
+
+    assert (found.state, found.rest) == ("waiting", Money(499_00))
+    assert found.why == "variable symbol 26010 is an invoice of contract 1001, of which 500.00 is open"
+
+
+def test_a_paid_invoice_as_variable_symbol_waits() -> None:
+    found = match(line("1", "500", "26008"), DEBTORS, {"26008": "1001"})
+
+    assert found.why == "variable symbol 26008 is an invoice of contract 1001, of which nothing is open"
+
+
+def test_a_contract_comes_before_an_invoice_of_the_same_number() -> None:
+    other = Debtor(8, "26010", (OpenInvoice(9, "26099", SEPTEMBER, Money(500_00)),))
+
+    assert match(line("1", "500", "26010"), {**DEBTORS, "26010": other}, OWNERS).contract_id == 8
 
 
 def test_credit_of_two_payments_pays_the_oldest_invoices_with_the_oldest_money() -> None:
