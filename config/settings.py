@@ -10,7 +10,6 @@ import os
 import tomllib
 from datetime import date, time
 from decimal import Decimal
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from config import demands
 from config.errors import Problem, SettingsError
 from config.setting_types import Address, Endpoint, Iban, TimeZone, Url, VatRate, Weekday
+from config.validation import problems_of
 
 DEFAULT_PATH = Path("/etc/hradlo/hradlo.toml")
 SIGNING_KEY_BYTES_MIN = 32
@@ -389,49 +389,10 @@ def _validated(data: dict[str, Any]) -> tuple[Settings, list[Problem]]:
             table = data.get(str(section)) if key else data
             if isinstance(table, dict):
                 table.pop(str(key[0] if key else section), None)
-        return _strictly(data), _problems_of(error)
+        return _strictly(data), problems_of(error, {name: list(type(value).model_fields) for name, value in Settings()})
 
 
 def _strictly(data: dict[str, Any]) -> Settings:
     # By way of JSON, because there `strict` means what a person would: "10" is no number and 1 is not true,
     # while text may still be a path, an address or an hour.
     return Settings.model_validate_json(json.dumps(data, default=str), strict=True)
-
-
-def _problems_of(error: ValidationError) -> list[Problem]:
-    items = error.errors()
-    # A list whose members are wrong is also "too short": once is enough.
-    broken = {item["loc"][:2] for item in items if len(item["loc"]) > 2}
-    return [Problem(_place(item), _message(item)) for item in items if item["loc"] not in broken]
-
-
-def _place(item: Any) -> str:
-    """``[section] key``, with ``item 2`` for a member of a list."""
-    section, *rest = item["loc"]
-    if not rest and not isinstance(item["input"], dict):
-        return str(section)  # a key above the first table
-    parts = (f"item {part + 1}" if isinstance(part, int) else part for part in rest)
-    return f"[{section}] {' '.join(parts)}".rstrip()
-
-
-def _message(item: Any) -> str:
-    if item["type"] == "extra_forbidden":
-        return _unknown_key_message(item["loc"])
-    if item["type"] == "model_type":
-        return f"is a table: write [{item['loc'][0]}] on a line of its own"
-    text = str(item["msg"]).removeprefix("Value error, ")
-    return f"{text} (it is {item['input']!r})"
-
-
-def _unknown_key_message(location: tuple[str, ...]) -> str:
-    *section, key = location
-    known: dict[str, list[str]] = {name: list(type(value).model_fields) for name, value in Settings()}
-    homes = [name for name, keys in known.items() if key in keys]
-    close = get_close_matches(key, known.get(section[0], []) if section else known)
-    if homes:
-        hint = f"it belongs to [{homes[0]}]"
-    elif close:
-        hint = f"did you mean {close[0]}?"
-    else:
-        hint = "see the commented example, config/hradlo.toml"
-    return f"is not a setting here: {hint}"
