@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Self
 
 from sqlalchemy import insert, select
@@ -14,6 +14,8 @@ from billing.importing import in_chunks
 from billing.invoicing.documents.document import Party as PartyValue
 from billing.invoicing.tables import Party
 from config.settings import Isp
+
+_FIELDS = tuple(field.name for field in fields(PartyValue))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,9 @@ class Snapshot:
 
     @property
     def content(self) -> str:
-        extras = {"iban": self.iban, "bic": self.bic, "currency": self.currency, "language": self.language}
-        return json.dumps(asdict(self.party) | extras, ensure_ascii=False, sort_keys=True)
+        values = {name: getattr(self.party, name) for name in _FIELDS}  # `asdict` copies deeply, ten times as slow
+        values |= {"iban": self.iban, "bic": self.bic, "currency": self.currency, "language": self.language}
+        return json.dumps(values, ensure_ascii=False, sort_keys=True)
 
     @classmethod
     def read(cls, content: str) -> Self:
@@ -84,9 +87,10 @@ async def buyers_of(session: AsyncSession, contract_ids: Iterable[int], country:
 
 async def keep(session: AsyncSession, snapshots: Iterable[Snapshot]) -> dict[Snapshot, int]:
     """The ids under which snapshots are kept; one that is not yet is now."""
-    hashes = {each: hashlib.sha256(each.content.encode()).hexdigest() for each in set(snapshots)}
+    contents = {each: each.content for each in set(snapshots)}
+    hashes = {each: hashlib.sha256(content.encode()).hexdigest() for each, content in contents.items()}
     known = await _known(session, hashes.values())
-    new = [{"sha256": sha256, "content": each.content} for each, sha256 in hashes.items() if sha256 not in known]
+    new = [{"sha256": sha256, "content": contents[each]} for each, sha256 in hashes.items() if sha256 not in known]
     if new:
         await session.execute(insert(Party), new)
         known = await _known(session, hashes.values())

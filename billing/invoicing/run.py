@@ -31,7 +31,7 @@ from billing.store import journal
 from billing.store.engine import Store
 from config.settings import Settings
 
-CONTRACTS_PER_BATCH = 500
+CONTRACTS_PER_BATCH = 1000
 
 Announce = Callable[[AsyncSession, Sequence[int]], Awaitable[None]]
 """Writes the mails of issued invoices (ids), in their transaction."""

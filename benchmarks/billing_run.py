@@ -1,0 +1,135 @@
+"""A billing run of a hundred thousand contracts with two services each, on SQLite.
+
+Beside it: the very rows that the run writes, put into an empty database by the bare `sqlite3` driver, with all of
+its triggers and indexes. What lies between is reading what is due, deciding, VAT, and SQLAlchemy. The run is made by
+a process of its own, whose largest memory is told, too.
+"""
+
+import asyncio
+import json
+import resource
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from contextlib import closing
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from sqlalchemy import insert
+
+from benchmarks.table import Row
+from billing.customers.tables import Contract, Customer
+from billing.invoicing.run import bill
+from billing.money import Money
+from billing.services.tables import Product, ProductPrice, Service
+from billing.store.engine import Store
+from billing.store.schema_version import upgrade
+from config.clock import monotonic_seconds
+from config.settings import parse
+
+CONTRACTS = 100_000
+RATIO_MAX = 3.0
+MEMORY_MAX_MB = 400
+NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+TODAY = date(2026, 11, 2)
+# In the order in which the run writes them: a sealed ledger transaction takes no posting.
+WRITTEN = (
+    "party",
+    "number_series",
+    "invoice",
+    "invoice_line",
+    "invoice_vat",
+    "ledger_transaction",
+    "posting",
+    "journal",
+)
+
+
+def run(scale: float = 1.0) -> list[Row]:
+    contracts = max(50, int(CONTRACTS * scale))
+    with tempfile.TemporaryDirectory() as folder:
+        whole, bare = Path(folder, "whole.db"), Path(folder, "bare.db")
+        asyncio.run(_fill(whole, contracts))
+        command = [sys.executable, "-m", "benchmarks.billing_run", str(whole)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        told = json.loads(done.stdout)
+        if told["invoices"] != contracts:
+            raise RuntimeError(f"{told['invoices']} of {contracts} invoices")
+        asyncio.run(_fill(bare, contracts))
+        bare_seconds = _write_the_same_rows(whole, bare)
+    seconds, memory = told["seconds"], told["memory_mb"]
+    return [
+        Row(
+            name=f"billing run, {contracts:,} invoices of 2 lines",
+            value=seconds,
+            unit="s",
+            beside=f"the rows alone, by sqlite3: {bare_seconds:.1f} s",
+            ratio=seconds / bare_seconds,
+            goal=f"≤ {RATIO_MAX:.0f} ×",
+            is_met=seconds <= RATIO_MAX * bare_seconds,
+        ),
+        Row(
+            name="… its largest memory",
+            value=memory,
+            unit="MB",
+            goal=f"≤ {MEMORY_MAX_MB} MB",
+            is_met=memory <= MEMORY_MAX_MB,
+        ),
+    ]
+
+
+async def _fill(path: Path, contracts: int) -> None:
+    url = f"sqlite:///{path}"
+    await upgrade(url)
+    store = Store.open(url)
+    ids = range(1, contracts + 1)
+    async with store.transaction() as session:
+        products = [{"id": 1, "kind": "internet", "name": "Optika"}, {"id": 2, "kind": "insurance", "name": "Cover"}]
+        await session.execute(insert(Product), products)
+        prices = [
+            {"product_id": n, "valid_from_on": date(2026, 1, 1), "price": Money(p)} for n, p in ((1, 59900), (2, 9900))
+        ]
+        await session.execute(insert(ProductPrice), prices)
+        await session.execute(insert(Customer), [{"id": i, "number": f"C{i}", "name": f"S {i}"} for i in ids])
+        await session.execute(insert(Contract), [{"id": i, "number": str(i), "customer_id": i} for i in ids])
+        rows = [{"contract_id": i, "product_id": n, "starts_on": date(2026, 11, 1)} for i in ids for n in (1, 2)]
+        await session.execute(insert(Service), rows)
+    await store.close()
+
+
+async def _bill(path: Path) -> tuple[float, int]:
+    store, settings, invoices = Store.open(f"sqlite:///{path}"), parse('[isp]\nname = "ISP"'), 0
+    began = monotonic_seconds()
+    async for batch, _ in bill(store, settings, until_on=TODAY, now=NOW, actor="bench"):
+        invoices += batch.invoices
+    seconds = monotonic_seconds() - began
+    await store.close()
+    return seconds, invoices
+
+
+def _write_the_same_rows(whole: Path, bare: Path) -> float:
+    """Seconds that the bare driver needs for what the run wrote; reading it is not counted."""
+    with closing(sqlite3.connect(whole)) as source, closing(sqlite3.connect(bare, isolation_level=None)) as target:
+        target.execute("PRAGMA synchronous=FULL")
+        seconds = 0.0
+        target.execute("BEGIN IMMEDIATE")
+        for table in WRITTEN:
+            rows = source.execute(f"SELECT * FROM {table}").fetchall()
+            if table == "ledger_transaction":
+                rows = [(*row[:-1], 0) for row in rows]  # they begin unsealed
+            places = ",".join("?" * len(rows[0]))
+            began = monotonic_seconds()
+            target.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
+            seconds += monotonic_seconds() - began
+        began = monotonic_seconds()
+        target.execute("UPDATE ledger_transaction SET is_sealed = 1")
+        target.execute("UPDATE service SET billed_until_on = '2026-11-30'")
+        target.execute("COMMIT")
+        return seconds + monotonic_seconds() - began
+
+
+if __name__ == "__main__":
+    took, made = asyncio.run(_bill(Path(sys.argv[1])))
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": took, "invoices": made, "memory_mb": peak_mb}))
