@@ -332,8 +332,8 @@ async def test_without_that_it_is_not(store: Store) -> None:
         "UPDATE number_series SET prefix = '1'",
         "DELETE FROM number_series",
         (
-            "INSERT INTO invoice_line (invoice_id, position, text, quantity, unit_price, total, base, vat, vat_category, "
-            "vat_basis_points, serial_number) VALUES (1, 9, 'more', 1, 1, 1, 1, 0, 'x', 0, '')"
+            "INSERT INTO invoice_line (invoice_id, position, text, quantity, unit_price, total, base, vat, "
+            "vat_category, vat_basis_points, serial_number) VALUES (1, 9, 'more', 1, 1, 1, 1, 0, 'x', 0, '')"
         ),
     ],
 )
