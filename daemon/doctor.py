@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.exc import DBAPIError
 
+from billing.payments.statements import missing_statements
 from billing.store.clock_guard import require_plausible
 from billing.store.engine import Store
 from config.clock import Clock
@@ -40,6 +41,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Finding]:
     findings = [Finding("settings", True, "read and checked"), await _clock(settings, clock)]
     examinations: list[Callable[[Settings], Awaitable[list[Finding]]]] = [
         _database,
+        _statements,
         _engine,
         _network,
         _interfaces,
@@ -77,6 +79,22 @@ async def _database(settings: Settings) -> list[Finding]:
     finally:
         await store.close()
     return [Finding("database", True, "open and up to date")]
+
+
+async def _statements(settings: Settings) -> list[Finding]:
+    """Statements of a bank that were never imported may hold payments that somebody is suspended for."""
+    store = Store.open(settings.database.url)
+    try:
+        await store.check()
+        async with store.reading() as session:
+            missing = await missing_statements(session)
+    except (HradloError, DBAPIError):
+        return []  # told above
+    finally:
+        await store.close()
+    if not missing:
+        return [Finding("bank statements", True, "follow each other without a gap")]
+    return [Finding("bank statements", False, each, "hradlo payments import FILE") for each in missing]
 
 
 async def _engine(settings: Settings) -> list[Finding]:

@@ -92,5 +92,5 @@ async def missing_statements(session: AsyncSession, accounts: Collection[str] = 
 def _words(earlier: Balances, later: Balances) -> str:
     return (
         f"account {later.account}: between {earlier.closed_on} ({earlier.new}) and {later.begins_on} ({later.old}) "
-        f"movements of {later.old - earlier.new} are missing: import the statements of those days"
+        f"movements of {later.old - earlier.new} are missing"
     )

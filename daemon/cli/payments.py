@@ -71,7 +71,7 @@ def _print_report(report: ImportReport) -> None:
     for returned in report.returns_waiting:
         typer.echo(f"taken back by the bank, say which payment: {returned}")
     for missing in report.missing:
-        typer.echo(f"warning: {missing}")
+        typer.echo(f"warning: {missing}: import the statements of those days")
     if report.waiting or report.returns_waiting:
         typer.echo("See them: hradlo payments unmatched")
 

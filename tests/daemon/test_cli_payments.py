@@ -1,6 +1,6 @@
 """What an admin does with payments: takes back, sets aside, writes down, and sees whose one may be."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -90,3 +90,23 @@ def test_a_wrong_assignment_is_taken_back_and_what_is_nobodys_is_set_aside(isp: 
     assert isp.run("payments", "ignore", "1", "--why", "the owner's own").code == 0
     assert isp.run("payments", "unmatched", "--json").json == []
     assert isp.run("audit", "verify").code == 0
+
+
+def test_a_missing_statement_is_a_warning_of_the_import_and_a_finding_of_the_doctor(isp: Admin) -> None:
+    path = isp.folder / "bank.gpc"
+    for number, old in ((1, 0), (3, 500)):
+        path.write_bytes(
+            gpc_statement(
+                account="2000000005",
+                account_name="ISP",
+                number=number,
+                old_balance=Money.parse(str(old)),
+                movements=[Movement(Money.parse("100.00"), variable_symbol="1001")],
+                on=DAY + timedelta(days=number),
+            )
+        )
+        ran = isp.run("payments", "import", str(path))
+
+    gap = "between 2026-03-17 (100.00) and 2026-03-18 (500.00) movements of 400.00 are missing"
+    assert f"warning: account 2000000005: {gap}: import the statements of those days" in ran.out
+    assert any(each["found"].endswith(gap) for each in isp.run("doctor", "--json").json)

@@ -99,7 +99,7 @@ async def test_an_import_says_what_is_missing_until_it_comes(store: Store) -> No
         (missing_one,) = report.missing
         assert missing_one == (
             f"account {three.account.partition('/')[0]}: between 2026-11-20 (10.00) and 2026-11-22 (20.00) "
-            "movements of 10.00 are missing: import the statements of those days"
+            "movements of 10.00 are missing"
         )
         assert await missing_statements(session, ["1/0100"]) == []
         assert len(await missing_statements(session)) == 1
