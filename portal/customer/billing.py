@@ -26,19 +26,27 @@ async def billing(request: web.Request) -> web.StreamResponse:
         year = int(chosen) if chosen in {str(each) for each in years} else None
         if year is None and not chosen and not search and years:
             year = years[0]
-        invoices = await overview.invoices(session, who.customer_id, year=year, search=search)
+        skip = _skip(request.query.get("skip", ""))
+        invoices, count = await overview.invoices(session, who.customer_id, year=year, search=search, skip=skip)
         payments = await overview.payments(session, who.customer_id, PAYMENTS_SHOWN)
         contracts = await overview.balances(session, who.customer_id, office.settings, office.policy, office.now())
     return page(
         request,
         "billing.html",
         invoices=invoices,
+        newer=max(skip - overview.INVOICES_PER_PAGE, 0) if skip else None,
+        older=skip + len(invoices) if skip + len(invoices) < count and invoices else None,
+        chosen=chosen,
         years=years,
         year=year,
         search=search,
         payments=payments,
         contracts=contracts,
     )
+
+
+def _skip(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else 0
 
 
 async def _extensions(

@@ -25,6 +25,9 @@ from billing.store.tables import Mail
 from config.errors import NotFound
 from config.settings import Settings
 
+INVOICES_PER_PAGE = 60
+"""Five years of months."""
+
 
 @dataclass(frozen=True, slots=True)
 class ContractBalance:
@@ -239,17 +242,23 @@ async def years(session: AsyncSession, customer_id: int) -> list[int]:
 
 
 async def invoices(
-    session: AsyncSession, customer_id: int, *, year: int | None = None, search: str = ""
-) -> list[InvoiceView]:
-    """Invoices and credit notes, the newest first, each with what paid it."""
+    session: AsyncSession, customer_id: int, *, year: int | None = None, search: str = "", skip: int = 0
+) -> tuple[list[InvoiceView], int]:
+    """A page of invoices and credit notes, the newest first, each with what paid it; and how many there are."""
     query = _invoices_of(customer_id).order_by(Invoice.issued_on.desc(), Invoice.id.desc())
     if year is not None:
         query = query.where(Invoice.issued_on.between(date(year, 1, 1), date(year, 12, 31)))
-    rows = (await session.execute(query)).all()
-    paid, texts = await _paid(session, customer_id), await _texts(session, customer_id)
-    found = [_invoice(invoice, number, texts.get(invoice.id, ""), paid[invoice.id]) for invoice, number in rows]
-    wanted = search.casefold().strip()
-    return [each for each in found if wanted in f"{each.number} {each.text}".casefold()]
+    if wanted := search.strip():
+        said = select(InvoiceLine.invoice_id).where(
+            InvoiceLine.text.icontains(wanted, autoescape=True)
+            | InvoiceLine.serial_number.icontains(wanted, autoescape=True)
+        )
+        query = query.where(Invoice.number.contains(wanted, autoescape=True) | Invoice.id.in_(said))
+    count = await session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
+    rows = (await session.execute(query.offset(skip).limit(INVOICES_PER_PAGE))).all()
+    ids = [row.id for row, _ in rows]
+    paid, texts = await _paid(session, ids), await _texts(session, ids)
+    return [_invoice(row, number, texts.get(row.id, ""), paid[row.id]) for row, number in rows], count
 
 
 async def invoice(session: AsyncSession, customer_id: int, number: str) -> InvoiceView:
@@ -257,7 +266,8 @@ async def invoice(session: AsyncSession, customer_id: int, number: str) -> Invoi
     row = (await session.execute(_invoices_of(customer_id).where(Invoice.number == number))).first()
     if row is None:
         raise NotFound(f"There is no invoice {number}.", "")
-    paid, texts = await _paid(session, customer_id), await _texts(session, customer_id)
+    ids = [row[0].id]
+    paid, texts = await _paid(session, ids), await _texts(session, ids)
     return _invoice(row[0], row[1], texts.get(row[0].id, ""), paid[row[0].id])
 
 
@@ -285,13 +295,11 @@ def _invoice(row: Invoice, contract_number: str, text: str, paid: Sequence[Paid]
     )
 
 
-async def _paid(session: AsyncSession, customer_id: int) -> dict[int, list[Paid]]:
+async def _paid(session: AsyncSession, invoice_ids: Sequence[int]) -> dict[int, list[Paid]]:
     rows = await session.execute(
         select(Allocation, Payment.booked_on, Payment.counter_account)
-        .join(Invoice, Invoice.id == Allocation.invoice_id)
-        .join(Contract, Contract.id == Invoice.contract_id)
         .outerjoin(Payment, Payment.id == Allocation.payment_id)
-        .where(Contract.customer_id == customer_id, Allocation.reversed_at.is_(None))
+        .where(Allocation.invoice_id.in_(invoice_ids), Allocation.reversed_at.is_(None))
         .order_by(Allocation.id)
     )
     found: dict[int, list[Paid]] = defaultdict(list)
@@ -301,12 +309,10 @@ async def _paid(session: AsyncSession, customer_id: int) -> dict[int, list[Paid]
     return found
 
 
-async def _texts(session: AsyncSession, customer_id: int) -> dict[int, str]:
+async def _texts(session: AsyncSession, invoice_ids: Sequence[int]) -> dict[int, str]:
     rows = await session.execute(
         select(InvoiceLine.invoice_id, InvoiceLine.text, InvoiceLine.serial_number)
-        .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
-        .join(Contract, Contract.id == Invoice.contract_id)
-        .where(Contract.customer_id == customer_id)
+        .where(InvoiceLine.invoice_id.in_(invoice_ids))
         .order_by(InvoiceLine.invoice_id, InvoiceLine.position)
     )
     found: dict[int, list[str]] = defaultdict(list)

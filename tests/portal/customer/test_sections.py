@@ -1,15 +1,17 @@
 """What a customer finds in each section, and what can be changed there."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from billing.customers.portal_changes import decide, requests
 from billing.customers.tables import Contract
 from billing.dunning.operations import promise
 from billing.dunning.tables import Line, Promise
+from billing.invoicing.tables import Invoice
+from billing.money import Money
 from billing.services.tables import Service, Usage
 from billing.store.engine import Store
 from config.errors import NotAllowed
@@ -207,3 +209,28 @@ async def test_the_isps_limits_hold(store: Store, tmp_path: Path, limits: str) -
 
         assert answer.location == "/paid"
         assert portal.rings == []
+
+
+async def test_many_invoices_come_on_several_pages(portal: House, jana: Browser) -> None:
+    async with portal.store.transaction() as session:
+        contract_id = await session.scalar(select(Contract.id).where(Contract.number == "1001"))
+        rows = [
+            {
+                "number": str(5_000_000 + n),
+                "contract_id": contract_id,
+                "issued_on": date(2016, 12, 1) + timedelta(days=30 * n),
+                "due_on": date(2016, 12, 15) + timedelta(days=30 * n),
+                "total": Money(1_00),
+                "open": Money(),
+                "created_at": NOW,
+            }
+            for n in range(100)
+        ]
+        await session.execute(insert(Invoice), rows)
+
+    first = await jana.get("/billing?year=all")
+    second = await jana.get("/billing?year=all&skip=60")
+
+    assert (first.text.count("<tr>"), second.text.count("<tr>")) == (61, 42)
+    assert "Older ones" in first.text
+    assert "Newer ones" in second.text
