@@ -118,6 +118,8 @@ async def move_clock(request: web.Request, form: Form) -> str:
     head = await world.journal_head()
     if by == "event":
         await world.move_to_next_happening()
+        if await world.journal_head() == head:
+            return "Nothing more happens by itself: all is paid, or waits for somebody to pay or to read."
     elif by in STEPS:
         await world.move_on_wall(**STEPS[by])
     else:
