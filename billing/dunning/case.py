@@ -60,9 +60,15 @@ class Case:
             return True
         if notice.acknowledged_at is not None:
             return invoice.id in notice.acknowledged_invoices
-        if notice.mailed_at is not None and self.policy.suspend_unacknowledged_days:
+        if self._is_told_by_mail and notice.mailed_at is not None:
             return invoice.due_on < local_day(_sane(notice.mailed_at), self.policy)
         return True
+
+    @property
+    def _is_told_by_mail(self) -> bool:
+        """The mail alone starts the clock: the ISP wants it so, and nothing says that it never went out."""
+        notice = self.notice
+        return bool(self.policy.suspend_unacknowledged_days) and notice is not None and not notice.is_mail_lost
 
     @property
     def is_claim_enough(self) -> bool:
@@ -106,7 +112,7 @@ class Case:
             return None
         if notice.acknowledged_at is not None:
             return _sane(max(notice.acknowledged_at, notice.opened_at)) + timedelta(days=policy.grace_days)
-        if policy.suspend_unacknowledged_days and notice.mailed_at is not None:
+        if self._is_told_by_mail and notice.mailed_at is not None:
             days = policy.suspend_unacknowledged_days
             return _sane(max(notice.mailed_at, notice.opened_at)) + timedelta(days=days)
         return None

@@ -49,6 +49,8 @@ class NoticeFact:
     """Ids of the invoices that the acknowledged page showed."""
     is_mailable: bool = True
     """The customer has an address that it can be mailed to."""
+    is_mail_lost: bool = False
+    """The mail was written but never sent (refused, or too old): it starts no clock."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, true
+from sqlalchemy import ColumnElement, Select, String, and_, cast, literal, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.mail_address import sendable
@@ -17,6 +17,7 @@ from billing.dunning.facts import Facts, InvoiceFact, NoticeFact, Stage
 from billing.dunning.tables import AcknowledgedInvoice, Acknowledgement, Notice, Promise, Reminder, Standing
 from billing.invoicing.tables import Invoice
 from billing.money import ZERO
+from billing.store.tables import Mail
 
 CHUNK = 500
 """Ids in one IN (…): far below every database's limit of parameters."""
@@ -111,6 +112,10 @@ async def _reminded(session: AsyncSession, ids: list[int] | None) -> dict[int, s
     return found
 
 
+# As `mails.notice` names the mail of a notice.
+_mail_key = literal("notice:") + cast(Notice.id, String)
+
+
 async def _notices(session: AsyncSession, ids: list[int] | None) -> dict[int, NoticeFact]:
     is_open = and_(Notice.closed_at.is_(None), _of(Notice.contract_id, ids))
     shown: dict[int, set[int]] = defaultdict(set)
@@ -123,15 +128,30 @@ async def _notices(session: AsyncSession, ids: list[int] | None) -> dict[int, No
     for notice_id, invoice_id in await _rows(session, query):
         shown[notice_id].add(invoice_id)
     query = (
-        select(Notice.contract_id, Notice.id, Notice.opened_at, Notice.mailed_at, Acknowledgement.at, Customer.email)
+        select(
+            Notice.contract_id,
+            Notice.id,
+            Notice.opened_at,
+            Notice.mailed_at,
+            Acknowledgement.at,
+            Customer.email,
+            Mail.failed_at,
+        )
         .join(Contract, Contract.id == Notice.contract_id)
         .join(Customer, Customer.id == Contract.customer_id)
         .outerjoin(Acknowledgement, Acknowledgement.notice_id == Notice.id)
+        .outerjoin(Mail, and_(Notice.mailed_at.is_not(None), Mail.dedup_key == _mail_key))
         .where(is_open)
     )
     return {
         row.contract_id: NoticeFact(
-            row.id, row.opened_at, row.mailed_at, row.at, frozenset(shown[row.id]), sendable(row.email) is not None
+            id=row.id,
+            opened_at=row.opened_at,
+            mailed_at=row.mailed_at,
+            acknowledged_at=row.at,
+            acknowledged_invoices=frozenset(shown[row.id]),
+            is_mailable=sendable(row.email) is not None,
+            is_mail_lost=row.failed_at is not None,
         )
         for row in await _rows(session, query)
     }

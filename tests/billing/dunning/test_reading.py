@@ -3,14 +3,17 @@
 from datetime import date
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from billing.customers.tables import Contract
 from billing.dunning.facts import Facts, Stage
 from billing.dunning.notices import acknowledge, view
 from billing.dunning.reading import CHUNK, load_facts
-from billing.dunning.tables import Promise, Reminder
+from billing.dunning.tables import Notice, Promise, Reminder
+from billing.store import outbox
 from billing.store.engine import Store
+from billing.store.outbox import Draft
+from billing.store.tables import Mail
 from tests.billing.dunning.examples import ACKNOWLEDGED, NOTICED, POLICY, invoice, prague
 from tests.billing.dunning.rows import MADE_AT, add_contracts, add_invoices, add_notice, add_standing
 
@@ -133,3 +136,21 @@ async def test_a_notice_can_be_mailed_where_there_is_a_usable_address(
 
     assert opened is not None
     assert opened.is_mailable is is_mailable
+
+
+async def test_a_notice_whose_mail_was_never_sent_says_so(store: Store) -> None:
+    async with store.transaction() as session:
+        await add_contracts(session, 1)
+        await add_invoices(session, 1, [invoice(1)])
+        await add_notice(session, 1, prague(NOTICED))
+        await session.execute(update(Notice).values(mailed_at=prague(NOTICED)))
+        draft = Draft("notice:1", 1, "notice", "jana@isp.example", "subject", "text", "html")
+        await outbox.put(session, [draft], MADE_AT, domain="isp.example")
+    before = (await facts_of(store, 1)).notice
+    async with store.transaction() as session:
+        await session.execute(update(Mail).values(failed_at=MADE_AT))
+
+    after = (await facts_of(store, 1)).notice
+    assert before is not None
+    assert after is not None
+    assert (before.is_mail_lost, after.is_mail_lost) == (False, True)

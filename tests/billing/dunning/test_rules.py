@@ -274,6 +274,15 @@ def test_by_the_explicit_setting_the_mail_starts_a_clock() -> None:
     assert story.until("2026-04-30 00:00") == [("2026-03-26 08:00", "suspended")]
 
 
+def test_a_mail_that_was_lost_on_its_way_starts_no_clock() -> None:
+    mailed = NoticeFact(1, prague(NOTICED), mailed_at=prague("2026-03-19 08:00"))
+    told = contract(invoice(), stage=NOTICE, notice=mailed)
+    lost = contract(invoice(), stage=NOTICE, notice=replace(mailed, is_mail_lost=True))
+
+    assert decide(told, UNANSWERED, prague("2026-03-26 08:00")).stage is CUT
+    assert decide(lost, UNANSWERED, prague("2026-12-01 12:00")).stage is NOTICE
+
+
 def test_a_notice_that_could_not_be_mailed_starts_no_clock() -> None:
     facts = contract(invoice(), stage=NOTICE, notice=replace(notice(), is_mailable=False))
 
