@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, func, insert, select, update
+from sqlalchemy import Table, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.money import ZERO, Money
@@ -63,9 +63,9 @@ class MoneyFact:
     sides: tuple[Side, ...]
 
     def __post_init__(self) -> None:
-        total = Money.total(side.amount for side in self.sides)
+        total = sum([side.amount.minor for side in self.sides])
         if total:
-            raise ValueError(f"{self.key} does not balance: its sides sum to {total}")
+            raise ValueError(f"{self.key} does not balance: its sides sum to {Money(total)}")
 
 
 def money_account(account: str) -> str:
@@ -142,17 +142,12 @@ async def _write(session: AsyncSession, facts: Sequence[MoneyFact], now: datetim
             for f in facts
         ],
     )
-    # The id is looked up by the unique key in the same statement: no round trip, the same on every database.
-    id_of_key = select(_TRANSACTION.c.id).where(_TRANSACTION.c.key == bindparam("of_key")).scalar_subquery()
+    rows = await session.execute(select(_TRANSACTION.c.key, _TRANSACTION.c.id).where(_TRANSACTION.c.id > last_id))
+    ids = {row[0]: row[1] for row in rows}
     await session.execute(
-        insert(_POSTING).values(
-            transaction_id=id_of_key,
-            account=bindparam("of_account"),
-            contract_id=bindparam("of_contract"),
-            amount=bindparam("of_amount"),
-        ),
+        insert(_POSTING),
         [
-            {"of_key": f.key, "of_account": s.account, "of_contract": s.contract_id, "of_amount": s.amount}
+            {"transaction_id": ids[f.key], "account": s.account, "contract_id": s.contract_id, "amount": s.amount}
             for f in facts
             for s in f.sides
             if s.amount

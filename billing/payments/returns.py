@@ -6,12 +6,12 @@ that is not clear waits for a person (`take_back`), who may also say that it is 
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.money import ZERO, Money
@@ -28,6 +28,8 @@ DAYS_BACK_MAX = 400
 """A payment older than that is not what a bank takes back: SEPA allows thirteen months."""
 BY_HAND = "hand"
 """A return that a person wrote down: the bank's movement did not say what it was, or there is none (cash)."""
+_Received = tuple[str, rules.Received]
+"""The account that a payment came to, and the payment."""
 _REMEDY = "`hradlo payments unmatched` lists the returns that wait."
 
 
@@ -82,14 +84,16 @@ async def import_returns(
     """Stores the returns of a statement, and takes back the payments that they clearly mean."""
     report = ReturnsReport()
     twin_of = await twins(session, new, PaymentReturn)
+    received = await _received(session, new)
     for arrival in sorted(new, key=lambda arrival: arrival.line.booked_on):
-        payment_id, why = await _which(session, arrival, twin_of)
+        payment_id, why = _which(arrival, received, twin_of)
         row = _row(arrival, statement_ids[arrival.statement])
         if payment_id is None:
             await _store_waiting(session, row, why, now)
             report.waiting.append(f"{_words(arrival)}: {why}")
             continue
         await session.execute(insert(PaymentReturn).values(**row, payment_id=payment_id, state="returned", why=why))
+        received[payment_id] = (received[payment_id][0], replace(received[payment_id][1], is_returned=True))
         contract_id = await _reopen(session, payment_id, arrival.line.booked_on, "bank", why, now)
         report.returned.append(f"{_words(arrival)}: payment {payment_id}")
         if contract_id is not None:
@@ -142,38 +146,42 @@ async def ignore_return(session: AsyncSession, return_id: int, *, why: str, acto
     await journal.append(session, at=now, actor=actor, action="return.ignored", detail=detail, why=why)
 
 
-async def _which(session: AsyncSession, arrival: Arrival, twin_of: Counter[Likeness]) -> tuple[int | None, str]:
+def _which(arrival: Arrival, received: Mapping[int, _Received], twin_of: Counter[Likeness]) -> tuple[int | None, str]:
     if twin_of[arrival.likeness] > 0:
         twin_of[arrival.likeness] -= 1
         return None, "a return of that day, amount and symbols came by another way: is it the same one?"
-    return rules.taken_back(arrival.line, await _received(session, arrival))
+    earliest = arrival.line.booked_on - timedelta(days=DAYS_BACK_MAX)
+    of_account = [
+        payment
+        for account, payment in received.values()
+        if payment.booked_on >= earliest and same_account(account, arrival.account)
+    ]
+    return rules.taken_back(arrival.line, of_account)
 
 
-async def _received(session: AsyncSession, arrival: Arrival) -> list[rules.Received]:
-    """The payments that this return may mean."""
-    line = arrival.line
-    signs = [Payment.variable_symbol == rules.symbols(line).variable] if rules.symbols(line).variable else []
-    signs += [Payment.counter_account == line.counter_account] if line.counter_account else []
-    if not signs:
-        return []
-    rows = await session.execute(
-        select(
-            Payment.account,
-            Payment.id,
-            Payment.booked_on,
-            Payment.amount,
-            Payment.variable_symbol,
-            Payment.specific_symbol,
-            Payment.counter_account,
-            Payment.contract_id,
-            Payment.state == "returned",
-        ).where(
-            or_(*signs),
-            Payment.amount == line.amount,
-            Payment.booked_on.between(line.booked_on - timedelta(days=DAYS_BACK_MAX), line.booked_on),
-        )
+async def _received(session: AsyncSession, new: Sequence[Arrival]) -> dict[int, _Received]:
+    """The payments that these returns may mean, by id: all are read at once, as nothing finds them quickly."""
+    lines = [arrival.line for arrival in new]
+    symbols = {rules.symbols(line).variable for line in lines} - {""}
+    payers = {line.counter_account for line in lines} - {""}
+    found: dict[int, _Received] = {}
+    columns = (
+        Payment.account,
+        Payment.id,
+        Payment.booked_on,
+        Payment.amount,
+        Payment.variable_symbol,
+        Payment.specific_symbol,
+        Payment.counter_account,
+        Payment.contract_id,
+        Payment.state == "returned",
     )
-    return [rules.Received(*row[1:]) for row in rows if same_account(row[0], arrival.account)]
+    for column, values in ((Payment.variable_symbol, symbols), (Payment.counter_account, payers)):
+        for chunk in open_items.chunks(values):
+            amounts = Payment.amount.in_({line.amount for line in lines})
+            rows = await session.execute(select(*columns).where(column.in_(chunk), amounts))
+            found.update({row[1]: (row[0], rules.Received(*row[1:])) for row in rows})
+    return found
 
 
 async def _store_waiting(session: AsyncSession, row: dict[str, Any], why: str, now: datetime) -> None:

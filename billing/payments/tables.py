@@ -48,7 +48,6 @@ class Payment(Base):
             sqlite_where=text("assigned_by <> ''"),
             postgresql_where=text("assigned_by <> ''"),
         ),
-        Index("ix_payment_variable_symbol", "variable_symbol"),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)

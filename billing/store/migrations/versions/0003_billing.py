@@ -212,7 +212,6 @@ def _widen_payments() -> None:
             sqlite_where=sa.text("assigned_by <> ''"),
             postgresql_where=sa.text("assigned_by <> ''"),
         )
-        payment.create_index("ix_payment_variable_symbol", ["variable_symbol"])
     with op.batch_alter_table("bank_statement") as statement:
         statement.add_column(sa.Column("opened_on", sa.Date(), nullable=True))
         statement.add_column(sa.Column("has_balances", sa.Boolean(), nullable=False, server_default=sa.true()))
