@@ -52,6 +52,10 @@ READING = [
     ["audit", "verify"],
     ["payments", "unmatched"],
     ["doctor"],
+    ["bill", "--dry-run"],
+    ["product", "list"],
+    ["service", "list", "1001"],
+    ["customer", "requests"],
 ]
 
 
@@ -81,6 +85,10 @@ def test_every_command_that_only_reads_has_json() -> None:
         "status",
         "plan",
         "doctor",
+        "bill",
+        "credit",
+        "sell",
+        "invoice",
     }
 
 
