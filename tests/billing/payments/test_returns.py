@@ -219,6 +219,17 @@ async def test_the_same_return_by_another_format_waits_instead_of_taking_back_an
     assert await states(store) == ["matched", "returned"]
 
 
+async def test_two_returns_of_one_statement_never_take_the_same_payment_back_twice(store: Store) -> None:
+    await add_debtor(store, i26001="500")
+    await take(store, line("1", "500", "1001"))
+
+    report = await take(store, storno("2", "500", "1001"), storno("3", "500", "1001"), number="2")
+
+    assert (len(report.returned), len(report.returns_waiting)) == (1, 1)
+    assert "it was returned already" in report.returns_waiting[0]
+    assert await problems(store) == []
+
+
 async def test_a_waiting_payment_that_comes_back_waits_no_more(store: Store) -> None:
     await take(store, line("1", "500", "4711"))
 
