@@ -81,8 +81,9 @@ class Admin:
         return Ran(code, captured.out, captured.err)
 
     def start(self, *arguments: str, stdout: int | IO[bytes] = subprocess.PIPE) -> "subprocess.Popen[bytes]":
-        """One command in a process of its own."""
-        command = [sys.executable, "-c", "from daemon.cli import main; main()", *self._options, *arguments]
+        """One command in a process of its own, that hears ^C even where a background job would not."""
+        hears = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+        command = [sys.executable, "-c", f"{hears}; from daemon.cli import main; main()", *self._options, *arguments]
         return subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, cwd=Path(__file__).parents[2])
 
     def write(self, name: str, text: str) -> str:
