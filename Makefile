@@ -41,7 +41,8 @@ test: install-deps tests/node_modules lint  ## Everything: style, types, import 
 
 tests/node_modules: tests/package-lock.json
 	@command -v npm > /dev/null || { echo "No npm here: pages are not checked for accessibility"; exit 0; }; \
-	cd tests && npm ci --silent --no-audit --no-fund && touch node_modules
+	cd tests && { npm ci --silent --no-audit --no-fund && touch node_modules \
+	    || echo "npm could not install axe-core: pages are not checked for accessibility"; }
 
 lint: $(STAMP)  ## Style, types and import rules only
 	$(BIN)/ruff check .
