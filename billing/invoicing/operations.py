@@ -71,6 +71,7 @@ async def _contract_ids(session: AsyncSession, sheet: Sheet[InvoiceRow]) -> dict
 async def _stored(session: AsyncSession, sheet: Sheet[InvoiceRow]) -> dict[str, _Stored]:
     allocated = (
         select(Allocation.invoice_id, func.sum(Allocation.amount).label("amount"))
+        .where(Allocation.reversed_at.is_(None))
         .group_by(Allocation.invoice_id)
         .subquery()
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from billing.customers.tables import Contract, Customer
 from billing.importing import Report
@@ -150,6 +150,16 @@ async def test_another_open_amount_after_our_payment_is_refused_and_explained(to
         await bring(town, FIRST.replace("500,500", "500,100"))
     async with town.reading() as session:
         assert (await session.execute(select(func.sum(Allocation.amount)))).scalar_one() == Money(30_000)
+
+
+async def test_a_payment_that_the_bank_took_back_is_none_of_ours_any_more(town: Store) -> None:
+    await receive(town, 30_000)
+    await bring(town, FIRST)
+    async with town.transaction() as session:
+        await session.execute(update(Allocation).values(reversed_at=NOW))
+        await session.execute(update(Invoice).values(open=Money(50_000)))
+
+    assert await bring(town, FIRST.replace("500,500", "500,400")) == Report(changed=1)
 
 
 async def test_another_total_after_our_payment_keeps_the_ledger_right(town: Store) -> None:
