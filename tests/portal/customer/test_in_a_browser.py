@@ -107,9 +107,10 @@ async def page(request: pytest.FixtureRequest, furnished: House) -> AsyncIterato
         await opened.fill("#password", PASSWORD)
         await opened.press("#password", "Enter")
         await opened.wait_for_url(f"{furnished.office.url}/")
-        await opened.locator(f"button[name=language][value={language}]").click(timeout=1000) if await opened.locator(
-            f"button[name=language][value={language}]"
-        ).count() else None
+        wanted = opened.locator(f"button[name=language][value={language}]")
+        if await wanted.count():  # the customer's contract is in English
+            async with opened.expect_navigation():
+                await wanted.click()
         yield opened
         await browser.close()
 
