@@ -6,7 +6,8 @@
     │   ├── DatabaseTooNew      it was written by a newer Hradlo
     │   └── JournalBroken       the audit journal does not verify: names the first bad row
     ├── InputRejected           a file was refused whole: every bad row with line and column
-    │   └── StatementRejected   a bank statement that can't be read or does not add up
+    │   ├── StatementRejected   a bank statement that can't be read or does not add up
+    │   └── CallsRejected       call records that can't be read or contradict themselves
     ├── BankUnreachable         the bank gave no statement: says why, never where
     ├── NotFound                no such contract, invoice, payment
     ├── NotAllowed              a rule forbids it: says which
@@ -66,6 +67,10 @@ class InputRejected(_ProblemList):
 
 class StatementRejected(InputRejected):
     """A bank statement can't be read, or its sums do not check; nothing of it was stored."""
+
+
+class CallsRejected(InputRejected):
+    """Call records can't be read, or contradict themselves; nothing of them was stored."""
 
 
 class StoreError(HradloError):

@@ -1,0 +1,80 @@
+"""A call as Hradlo understands it once it is over, whichever exchange told of it and in whichever format.
+
+A parser of this folder turns bytes into `CallRecord`s and has one invariant: it returns records and the problems of
+the lines that are none, or raises `CallsRejected`, nothing else. `disagreements` is the other half of the promise: a
+line whose times and seconds do not agree is refused, because one shifted column would charge a call that never was.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from config.errors import CallsRejected, Problem
+
+Source = Literal["asterisk", "freeswitch", "kamailio"]
+Disposition = Literal["answered", "unanswered", "busy", "failed"]
+
+PROBLEMS_SHOWN_MAX = 20
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2099, 12, 31, tzinfo=UTC)
+CALL_LASTS_MAX = timedelta(days=7)
+ROUNDING_SECONDS = 2
+"""Exchanges round each instant and each duration for itself."""
+NUMBER_CHARACTERS_MAX = 64
+ID_CHARACTERS_MAX = 120
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One call, or one leg of it that is charged for itself. Instants are UTC."""
+
+    source: Source
+    uid: str
+    """What makes this record the same one when it comes again; unique within the source."""
+    call_id: str
+    """What the exchange called the call when it asked whether it may begin, so that the hold is settled. A call that
+    was passed on has more than one record with the same; empty where the format does not tell."""
+    caller: str
+    """As the exchange wrote it: it may be national, international, a name, or empty when withheld."""
+    called: str
+    started_at: datetime
+    answered_at: datetime | None
+    ended_at: datetime
+    billed_seconds: int
+    """From the answer to the end as the exchange counted it; 0 for a call that nobody answered."""
+    disposition: Disposition
+
+
+def disagreements(record: CallRecord) -> Iterator[str]:
+    """What in a record contradicts itself, each as the end of a sentence that began with its place."""
+    if not EARLIEST <= record.started_at <= record.ended_at <= LATEST:
+        yield f"it runs from {record.started_at} to {record.ended_at}, which is no time of a call"
+    if record.ended_at - record.started_at > CALL_LASTS_MAX:
+        yield f"it lasts {record.ended_at - record.started_at}, longer than any call"
+    if record.billed_seconds < 0:
+        yield f"its billed seconds are {record.billed_seconds}"
+    if (record.disposition == "answered") != (record.answered_at is not None):
+        yield f"it is {record.disposition}, but its answer time is {record.answered_at or 'missing'}"
+    if record.answered_at is None:
+        if record.billed_seconds:
+            yield f"it was not answered, but {record.billed_seconds} s are billed"
+    elif not record.started_at <= record.answered_at <= record.ended_at:
+        yield f"it was answered at {record.answered_at}, outside its time"
+    elif abs(_seconds(record.answered_at, record.ended_at) - record.billed_seconds) > ROUNDING_SECONDS:
+        talked = _seconds(record.answered_at, record.ended_at)
+        yield f"{talked:g} s lie between answer and end, but {record.billed_seconds} s are billed"
+
+
+def _seconds(since: datetime, until: datetime) -> float:
+    return (until - since).total_seconds()
+
+
+def rejected(
+    problems: Sequence[Problem],
+    remedy: str = "Import the file as the exchange wrote it; docs/voip.md says how each exchange is set up.",
+) -> CallsRejected:
+    """The error of this folder: the first problems with their places, and what to do."""
+    shown = list(problems[:PROBLEMS_SHOWN_MAX])
+    if len(problems) > len(shown):
+        shown.append(Problem("further on", f"there are {len(problems) - len(shown)} more problems"))
+    return CallsRejected("The call records were refused whole; nothing of them was stored:", shown, remedy)
