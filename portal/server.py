@@ -38,7 +38,7 @@ _BACKLOG = 2048
 _DESCRIPTORS_RESERVED = 100
 """For the database, logs and listeners."""
 _SHUTDOWN_SECONDS = 5.0
-_PORTAL_KEEPALIVE_SECONDS = 20.0
+_ZONE_KEEPALIVE_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ async def serve(
         if of_portal:
             renderer = await stack.enter_async_context(Renderer.of(settings))
             office = Office(settings, store, clock, ring, documents=_documents(store, renderer))
-            await stack.enter_async_context(_serving_portal(office, of_portal))
+            await stack.enter_async_context(_serving_zone(make_portal_app(office), _portal_tls(settings), of_portal))
         addresses = tuple(item.getsockname()[:2] for item in (*plain, *encrypted, *of_portal))
         async with asyncio.TaskGroup() as group:
             group.create_task(directory.keep_fresh())
@@ -185,14 +185,14 @@ def _documents(store: Store, renderer: Renderer) -> Callable[[int, str], Awaitab
 
 
 @asynccontextmanager
-async def _serving_portal(office: Office, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
-    """The customer portal: by its own certificate, or in plain HTTP for a proxy that has one."""
-    portal = office.settings.portal
-    tls = _tls(portal.certificate, portal.key, "portal") if portal.certificate and portal.key else None
+async def _serving_zone(
+    app: web.Application, tls: ssl.SSLContext | None, sockets: Sequence[socket.socket]
+) -> AsyncIterator[None]:
+    """A zone (`zone.py`): by its own certificate, or in plain HTTP for a proxy that has one."""
     runner = web.AppRunner(
-        make_portal_app(office),
+        app,
         access_log=None,
-        keepalive_timeout=_PORTAL_KEEPALIVE_SECONDS,
+        keepalive_timeout=_ZONE_KEEPALIVE_SECONDS,
         shutdown_timeout=_SHUTDOWN_SECONDS,
     )
     await runner.setup()
@@ -223,6 +223,11 @@ def _open(endpoint: str) -> socket.socket:
         ) from error
     opened.setblocking(False)
     return opened
+
+
+def _portal_tls(settings: Settings) -> ssl.SSLContext | None:
+    portal = settings.portal
+    return _tls(portal.certificate, portal.key, "portal") if portal.certificate and portal.key else None
 
 
 def _tls(certificate: Path | None, key: Path | None, section: str) -> ssl.SSLContext:

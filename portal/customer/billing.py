@@ -9,9 +9,9 @@ from billing.dunning.extensions import Extension, extend, extension_for
 from billing.money import Money
 from config.errors import NotAllowed
 from portal.customer import overview
-from portal.customer.guard import page
 from portal.customer.office import OFFICE, customer_of
-from portal.customer.signing_in import see, text_of
+from portal.forms import see, text_of
+from portal.guard import page
 
 PAYMENTS_SHOWN = 24
 _SEARCH_LENGTH_MAX = 100

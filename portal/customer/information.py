@@ -12,10 +12,12 @@ from billing.store import outbox
 from config.errors import NotAllowed
 from config.i18n import LANGUAGES, N_
 from portal.customer import overview
-from portal.customer.guard import page
-from portal.customer.office import OFFICE, WHO, customer_of
-from portal.customer.signing_in import OVER, see, spend, text_of
+from portal.customer.office import OFFICE, customer_of
+from portal.customer.signing_in import OVER
+from portal.forms import see, spend, text_of
+from portal.guard import page
 from portal.notice.pages import qr_picture
+from portal.zone import VISITOR
 
 _LENGTH_MAX = {"phone": 40, "mailing_street": 200, "mailing_city": 100, "mailing_postal_code": 20, "language": 2}
 _REQUEST_LENGTH_MAX = {"name": 200, "street": 200, "city": 100, "postal_code": 20}
@@ -101,7 +103,7 @@ async def confirm(request: web.Request) -> web.StreamResponse:
                 await outbox.put(session, [draft], office.now(), domain=domain)
     if used is None:
         return page(request, "confirm.html", token="", email="", wrong=OVER, status=HTTPStatus.UNPROCESSABLE_ENTITY)
-    return see("/?done=email" if WHO in request else "/login?done=email")
+    return see("/?done=email" if VISITOR in request else "/login?done=email")
 
 
 async def request_page(request: web.Request, wrong: str = "") -> web.StreamResponse:

@@ -3,8 +3,8 @@
 from aiohttp import web
 
 from portal.customer import overview
-from portal.customer.guard import page
 from portal.customer.office import OFFICE, customer_of
+from portal.guard import page
 
 MAILS_SHOWN = 100
 

@@ -1,29 +1,15 @@
-"""Every address of the portal, and who may come there. A test walks this table with everybody."""
+"""Every address of the portal, and who may come there."""
 
-from dataclasses import dataclass
-from typing import Literal
-
-from aiohttp import web
-
-from portal.customer import billing, information, notices, services, signing_in, static
-from portal.customer.guard import NEEDS_LOGIN, Handler
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One address."""
-
-    method: Literal["GET", "POST"]
-    path: str
-    handler: Handler
-    who: Literal["anyone", "customer"]
-
+from portal.customer import billing, information, notices, services, signing_in
+from portal.forms import choose_language
+from portal.routing import Route
+from portal.static_files import static
 
 ROUTES = (
     Route("GET", "/login", signing_in.login_page, "anyone"),
     Route("POST", "/login", signing_in.login, "anyone"),
     Route("POST", "/logout", signing_in.logout, "customer"),
-    Route("POST", "/language", signing_in.choose_language, "anyone"),
+    Route("POST", "/language", choose_language, "anyone"),
     Route("GET", "/forgot", signing_in.forgot_page, "anyone"),
     Route("POST", "/forgot", signing_in.forgot, "anyone"),
     Route("GET", "/reset", signing_in.reset_page, "anyone"),
@@ -46,20 +32,5 @@ ROUTES = (
     Route("GET", "/account", signing_in.account_page, "customer"),
     Route("POST", "/password", signing_in.change_password, "customer"),
     Route("POST", "/sessions/end", signing_in.end_others, "customer"),
-    Route("GET", "/static/{name}", static.static, "anyone"),
+    Route("GET", "/static/{name}", static, "anyone"),
 )
-
-
-def add_routes(app: web.Application) -> None:
-    """Puts the table into the application."""
-    for route in ROUTES:
-        handler = _for_customers(route.handler) if route.who == "customer" else route.handler
-        app.router.add_route(route.method, route.path, handler)
-
-
-def _for_customers(handler: Handler) -> Handler:
-    async def guarded(request: web.Request) -> web.StreamResponse:
-        return await handler(request)
-
-    setattr(guarded, NEEDS_LOGIN, True)
-    return guarded

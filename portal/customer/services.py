@@ -9,8 +9,8 @@ from aiohttp import web
 from billing.services.usage import UsageRow, usage
 from config.errors import NotFound
 from portal.customer import overview
-from portal.customer.guard import page
 from portal.customer.office import OFFICE, customer_of
+from portal.guard import page
 
 SPANS = {"day": 31, "month": 366, "hour": 2}
 """What can be chosen, and how many days it shows when no period is given."""

@@ -8,7 +8,6 @@ stranger's tries slow the stranger down and nobody else.
 import asyncio
 from datetime import timedelta
 from http import HTTPStatus
-from typing import cast
 
 from aiohttp import web
 from aiohttp.web import HTTPSeeOther
@@ -18,39 +17,30 @@ from billing.customers.mail_address import sendable
 from billing.customers.passwords import hash_password, password_problem, verify_password
 from billing.customers.portal_mails import password_link
 from billing.store import outbox
-from config.clock import monotonic_seconds
-from config.i18n import LANGUAGES, N_
-from portal.customer.guard import page
-from portal.customer.office import (
-    LANGUAGE_COOKIE,
-    OFFICE,
-    SESSION_COOKIE,
-    WHO,
-    Office,
-    customer_of,
-    user_agent_of,
-)
-from portal.limits import RequestLimit
+from config.i18n import N_
+from portal.customer.office import OFFICE, Office, customer_of, user_agent_of
+from portal.forms import keep, own_path, see, spend, text_of
+from portal.guard import page
+from portal.zone import VISITOR
 
 _NUMBER_LENGTH_MAX = 20
 _PASSWORD_LENGTH_MAX = 200
 _VERIFIED_AT_ONCE = asyncio.Semaphore(4)
 """Each takes 19 MiB and a core for some 20 ms."""
-_YEAR_SECONDS = 365 * 86_400
 
 WRONG = N_("The customer number or the password is not right.")
 OVER = N_("This link was used already, or it is too old. Please ask for a new one.")
 
 
 async def login_page(request: web.Request) -> web.StreamResponse:
-    if WHO in request:
+    if VISITOR in request:
         raise HTTPSeeOther("/")
     return _login(request)
 
 
 def _login(request: web.Request, wrong: str = "", number: str = "", status: int = HTTPStatus.OK) -> web.Response:
     office = request.app[OFFICE]
-    wanted = own_path(str(request.query.get("to", "")))
+    wanted = own_path(request.query.get("to"))
     return page(request, "login.html", wrong=wrong, number=number, to=wanted, demo=office.demo_login, status=status)
 
 
@@ -70,14 +60,14 @@ async def login(request: web.Request) -> web.StreamResponse:
         is_right = await asyncio.to_thread(verify_password, password, found.password_hash if found else "")
     if found is None or not is_right:
         return _login(request, WRONG, number, HTTPStatus.UNPROCESSABLE_ENTITY)
-    return await _enter(request, found.customer_id, own_path(text_of(form.get("to"), 1000)) or "/")
+    return await _enter(request, found.customer_id, own_path(form.get("to")) or "/")
 
 
 async def _enter(request: web.Request, customer_id: int, path: str) -> web.StreamResponse:
     office = request.app[OFFICE]
     async with office.store.transaction() as session:
-        if WHO in request:  # whoever was logged in here before is not any more
-            await logins.end_session(session, request[WHO].session_id, office.now())
+        if VISITOR in request:  # whoever was logged in here before is not any more
+            await logins.end_session(session, customer_of(request).session_id, office.now())
         token = await logins.open_session(
             session,
             customer_id,
@@ -86,7 +76,7 @@ async def _enter(request: web.Request, customer_id: int, path: str) -> web.Strea
             now=office.now(),
         )
     response = see(path)
-    _keep(response, SESSION_COOKIE, token, None)
+    keep(response, office.session_cookie, token)
     return response
 
 
@@ -95,16 +85,7 @@ async def logout(request: web.Request) -> web.StreamResponse:
     async with office.store.transaction() as session:
         await logins.end_session(session, customer_of(request).session_id, office.now())
     response = see("/login?done=out")
-    _keep(response, SESSION_COOKIE, "", 0)
-    return response
-
-
-async def choose_language(request: web.Request) -> web.StreamResponse:
-    form = await request.post()
-    language = str(form.get("language", ""))
-    response = see(own_path(text_of(form.get("to"), 1000)) or "/")
-    if language in LANGUAGES:
-        _keep(response, LANGUAGE_COOKIE, language, _YEAR_SECONDS)
+    keep(response, office.session_cookie, "", max_age_seconds=0)
     return response
 
 
@@ -192,32 +173,6 @@ async def end_others(request: web.Request) -> web.StreamResponse:
     async with office.store.transaction() as session:
         await logins.end_sessions(session, who.customer_id, office.now(), but=who.session_id)
     return see("/account?done=ended")
-
-
-def own_path(wanted: str) -> str:
-    """The path if it is one of this portal, else nothing: nobody is sent elsewhere after a log-in."""
-    is_own = wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
-    return wanted if is_own and wanted.isprintable() and wanted.isascii() else ""
-
-
-def text_of(value: object, length_max: int) -> str:
-    """A form's field; a file, a list or something endless is no text."""
-    text = value if isinstance(value, str) else ""
-    return text[: length_max + 1].replace("\0", "")
-
-
-def spend(limit: RequestLimit, source: object) -> None:
-    verdict = limit.ask(cast(str, source), monotonic_seconds())
-    if not verdict.is_allowed:
-        raise web.HTTPTooManyRequests(headers={"Retry-After": str(int(verdict.retry_after_seconds) + 1)})
-
-
-def see(path: str) -> web.Response:
-    return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": path})
-
-
-def _keep(response: web.Response, name: str, value: str, max_age_seconds: int | None) -> None:
-    response.set_cookie(name, value, max_age=max_age_seconds, path="/", secure=True, httponly=True, samesite="Lax")
 
 
 def _link_lasts(office: Office) -> timedelta:

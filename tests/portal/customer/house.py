@@ -21,7 +21,7 @@ from billing.store.tables import JournalEntry, Mail
 from config.clock import TestClock
 from config.settings import Settings, parse
 from portal.customer.app import make_portal_app
-from portal.customer.office import SESSION_COOKIE, Office
+from portal.customer.office import Office
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 ORIGIN = "https://portal.isp.example"
@@ -203,4 +203,4 @@ class Browser:
 
     @property
     def session(self) -> str:
-        return self.cookies.get(SESSION_COOKIE, "")
+        return self.cookies.get(Office.session_cookie, "")

@@ -11,7 +11,7 @@ from billing.customers.tables import Customer
 from billing.invoicing.tables import Invoice
 from billing.store.engine import Store
 from config.clock import TestClock
-from portal.customer.office import SESSION_COOKIE
+from portal.customer.office import Office
 from portal.server import serve
 from tests.billing.invoicing.billed import NOW, bill_november, subscribe
 from tests.portal.customer.house import PASSWORD
@@ -37,7 +37,7 @@ async def test_an_issued_invoice_comes_as_pdf_and_isdoc(store: Store, tmp_path: 
     async with serve(settings, store, TestClock(NOW), lambda: None), ClientSession() as browser:
         form = {"number": customer_number, "password": PASSWORD}
         entered = await browser.post(f"{base}/login", data=form, headers=origin, allow_redirects=False)
-        cookie = {"Cookie": f"{SESSION_COOKIE}={entered.cookies[SESSION_COOKIE].value}"}
+        cookie = {"Cookie": f"{Office.session_cookie}={entered.cookies[Office.session_cookie].value}"}
         pdf = await (await browser.get(f"{base}/billing/{number}.pdf", headers=cookie)).read()
         isdoc = await (await browser.get(f"{base}/billing/{number}.isdoc", headers=cookie)).read()
 

@@ -6,8 +6,8 @@ import pytest
 
 from billing.customers import passwords
 from billing.store.engine import Store
-from portal.customer.office import SESSION_COOKIE
-from portal.customer.signing_in import own_path
+from portal.customer.office import Office
+from portal.forms import own_path
 from tests.portal.customer.house import JANA, PASSWORD, Browser, House, house
 
 NEW_PASSWORD = "sest-modrych-hrnku"
@@ -26,7 +26,7 @@ async def test_the_session_cookie_is_of_this_host_secure_and_unseen_by_scripts(p
     answer = await portal.browser().log_in()
 
     assert answer.raw_cookies == (
-        f"{SESSION_COOKIE}={answer.cookies[SESSION_COOKIE]}; HttpOnly; Path=/; SameSite=Lax; Secure",
+        f"{Office.session_cookie}={answer.cookies[Office.session_cookie]}; HttpOnly; Path=/; SameSite=Lax; Secure",
     )
 
 
@@ -59,7 +59,7 @@ async def test_an_unknown_number_costs_as_much_work_as_a_known_one(
 
 async def test_a_log_in_gives_a_new_session_whatever_cookie_was_brought(portal: House) -> None:
     browser = portal.browser()
-    browser.cookies[SESSION_COOKIE] = "planted-by-somebody-else"
+    browser.cookies[Office.session_cookie] = "planted-by-somebody-else"
 
     await browser.log_in()
 

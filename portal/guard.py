@@ -1,7 +1,7 @@
-"""What stands before every handler: who is logged in, whether a form is ours, and the headers of every answer.
+"""What stands before every handler of a zone: who is logged in, whether a form is ours, the headers of every answer.
 
 The order of the layers, from the outside: headers and errors; the session; the origin and the form's token. A
-handler that needs somebody to be logged in is never called without (`routes.py` says which those are).
+handler that needs somebody to be logged in is never called without (the zone's routes say which those are).
 """
 
 import hmac
@@ -12,15 +12,15 @@ from urllib.parse import urlencode
 from aiohttp import web
 from structlog import get_logger
 
-from billing.customers import logins
 from config.errors import NotFound
 from config.i18n import N_
-from portal.customer.office import OFFICE, SESSION_COOKIE, TOKEN, WHO, Office
-from portal.customer.pages import DONE, SECURITY_HEADERS
+from portal.forms import own_path
+from portal.pages import SECURITY_HEADERS
+from portal.zone import TOKEN, VISITOR, ZONE, Zone
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 NEEDS_LOGIN = "needs_login"
-"""Attribute of a handler's route: nobody else is let in (set by `routes.py`)."""
+"""Attribute of a handler's route: nobody else is let in (set by `routing.py`)."""
 _TOKEN_LENGTH_MAX = 100
 
 log = get_logger(__name__)
@@ -50,7 +50,8 @@ async def answers(request: web.Request, handler: Handler) -> web.StreamResponse:
     except ConnectionError:
         raise  # the reader has gone: there is nobody to answer
     except Exception as error:
-        log.exception("portal.failed", method=request.method, path=request.path, error=str(error))
+        zone = request.app[ZONE].name
+        log.exception("zone.failed", zone=zone, method=request.method, path=request.path, error=str(error))
         response = _error(request, HTTPStatus.SERVICE_UNAVAILABLE)
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
@@ -72,22 +73,17 @@ def _error(request: web.Request, status: int) -> web.Response:
 @web.middleware
 async def knows_who(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Finds the session, and sends whoever has none to the log-in."""
-    office, token = request.app[OFFICE], request.cookies.get(SESSION_COOKIE, "")
+    zone = request.app[ZONE]
+    token = request.cookies.get(zone.session_cookie, "")
     if token and len(token) <= _TOKEN_LENGTH_MAX:
-        now = office.now()
-        async with office.store.reading() as session:
-            found = await logins.logged_in(session, token, now, idle=office.idle, lasts=office.lasts)
-        if found is not None:
-            request[WHO], is_stale = found
-            request[TOKEN] = token
-            if is_stale:
-                async with office.store.transaction() as session:
-                    await logins.touch(session, request[WHO].session_id, now)
+        visitor = await zone.find_visitor(token)
+        if visitor is not None:
+            request[VISITOR], request[TOKEN] = visitor, token
     if getattr(request.match_info.handler, NEEDS_LOGIN, False):
-        if WHO not in request:
+        if VISITOR not in request:
             raise web.HTTPSeeOther(_login_path(request))
-        if request[WHO].must_change_password and request.path not in ("/account", "/password", "/logout"):
-            raise web.HTTPSeeOther("/account")
+        if request[VISITOR].must_change_password and request.path not in zone.password_paths:
+            raise web.HTTPSeeOther(zone.password_paths[0])
     return await handler(request)
 
 
@@ -100,26 +96,34 @@ def _login_path(request: web.Request) -> str:
 async def believes_forms(request: web.Request, handler: Handler) -> web.StreamResponse:
     """A change needs our own page behind it: by origin, and once logged in by the session's token, too."""
     if request.method not in ("GET", "HEAD"):
-        office = request.app[OFFICE]
-        if not _is_own_page(request, office):
+        zone = request.app[ZONE]
+        if not _is_own_page(request, zone):
             raise web.HTTPForbidden
         try:
             form = await request.post()
         except ValueError as error:  # a body that is not what its head says
             raise web.HTTPBadRequest from error
         if TOKEN in request and not hmac.compare_digest(
-            str(form.get("csrf", "")).encode(), office.csrf(request[TOKEN]).encode()
+            str(form.get("csrf", "")).encode(), zone.csrf(request[TOKEN]).encode()
         ):
             raise web.HTTPForbidden
     return await handler(request)
 
 
-def _is_own_page(request: web.Request, office: Office) -> bool:
+def _is_own_page(request: web.Request, zone: Zone) -> bool:
     """Browsers name the page that a form stands on; one that names none is no browser of these fifteen years."""
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
     if site not in (None, "same-origin"):
         return False
-    return origin.lower() == office.origin if origin is not None else site == "same-origin"
+    return origin.lower() == zone.origin if origin is not None else site == "same-origin"
+
+
+def _here(request: web.Request, zone: Zone) -> str:
+    """The page to come back to after another language was chosen; after a form, the page that it stands on."""
+    if request.method in ("GET", "HEAD"):
+        return own_path(request.path_qs) or "/"
+    came_from = request.headers.get("Referer", "")
+    return own_path(came_from[len(zone.origin) :]) if came_from.startswith(f"{zone.origin}/") else "/"
 
 
 def page(
@@ -131,16 +135,17 @@ def page(
     **values: object,
 ) -> web.Response:
     """A page for whoever asks, in their language."""
-    office, who = request.app[OFFICE], request.get(WHO)
-    language = office.language_of(request)
-    text = office.pages.render(
+    zone, who = request.app[ZONE], request.get(VISITOR)
+    language = zone.language_of(request)
+    text = zone.pages.render(
         template,
         language,
         who=who,
-        csrf=office.csrf(request[TOKEN]) if who is not None else "",
+        csrf=zone.csrf(request[TOKEN]) if who is not None else "",
         path=request.path,
-        done=DONE.get(request.query.get("done", ""), ""),
-        today=office.today(),
+        here=_here(request, zone),
+        done=zone.done.get(request.query.get("done", ""), ""),
+        today=zone.today(),
         **values,
     )
     kept = {"Content-Language": language, **(headers or {})}

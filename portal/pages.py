@@ -1,6 +1,7 @@
-"""The portal's pages as text: templates, the ISP's colours, and what every page has in common. Pure."""
+"""The pages of a zone as text: templates, the ISP's colours, and what every page has in common. Pure."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -9,11 +10,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from billing.money import Money
-from config.i18n import N_, Language, Translator, translator
+from config.i18n import Language, Translator, translator
 from config.settings import Settings
 
-_ROOT = Path(__file__).resolve().parent.parent
-STATIC = _ROOT / "static"
+_TEMPLATES = Path(__file__).resolve().parent / "templates"
+STATIC = Path(__file__).resolve().parent / "static"
 _LIGHT_ENOUGH = 0.18
 """Relative luminance (WCAG 2.2) above which black text reads better on a colour than white."""
 
@@ -32,41 +33,24 @@ SECURITY_HEADERS = {
 }
 """On every answer."""
 
-SECTIONS = (
-    ("/", N_("Information")),
-    ("/services", N_("Services")),
-    ("/billing", N_("Billing")),
-    ("/notices", N_("Notices")),
-    ("/account", N_("Log-in and password")),
-)
-DONE = {
-    "saved": N_("Your changes are saved."),
-    "asked": N_("We have your request and will get in touch."),
-    "confirm": N_("We have sent a link to the new address. The change takes effect once you open it."),
-    "email": N_("Your new e-mail address is confirmed."),
-    "password": N_("Your password is changed. All other browsers were logged out."),
-    "ended": N_("All other browsers were logged out."),
-    "out": N_("You are logged out."),
-    "extended": N_("Your extension is recorded. Your line stays as it is until that day."),
-    "reset": N_("If this customer number exists and we know its e-mail address, a link is on its way."),
-}
-"""What a page says above its content after something was done; named in the address by its key."""
+Section = tuple[str, str]
+"""A path, and its name (a message id) in the navigation."""
 
 
 class Pages:
-    """Renders for one ISP."""
+    """Renders a zone's folder of templates, and those that all zones share, for one ISP."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, zone: str, sections: Sequence[Section]) -> None:
         self._settings = settings
         self._environment = Environment(
-            loader=FileSystemLoader(_ROOT / "templates" / "customer"),
+            loader=FileSystemLoader([_TEMPLATES / zone, _TEMPLATES / "zone"]),
             autoescape=select_autoescape(["html"]),
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
         self._environment.globals.update(
-            isp=settings.isp, portal=settings.portal, sections=SECTIONS, version=self.version, has_logo=self.has_logo
+            isp=settings.isp, portal=settings.portal, sections=sections, version=self.version, has_logo=self.has_logo
         )
 
     @property

@@ -1,0 +1,40 @@
+"""A zone's table of addresses: each says who may come there, and a test walks the table with everybody."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from aiohttp import web
+
+from portal.guard import NEEDS_LOGIN, Handler, answers, believes_forms, knows_who
+from portal.zone import ZONE, Zone
+
+FORM_BYTES_MAX = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One address."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    handler: Handler
+    who: Literal["anyone", "customer"]
+
+
+def make_zone_app(zone: Zone, routes: Iterable[Route]) -> web.Application:
+    """The zone as an application, with the guard before every address of its table."""
+    app = web.Application(middlewares=[answers, knows_who, believes_forms], client_max_size=FORM_BYTES_MAX)
+    app[ZONE] = zone
+    for route in routes:
+        handler = _for_customers(route.handler) if route.who == "customer" else route.handler
+        app.router.add_route(route.method, route.path, handler)
+    return app
+
+
+def _for_customers(handler: Handler) -> Handler:
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        return await handler(request)
+
+    setattr(guarded, NEEDS_LOGIN, True)
+    return guarded

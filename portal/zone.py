@@ -1,0 +1,135 @@
+"""What a zone is: a web application on a host name of its own that people log in to, as the customer portal is.
+
+A zone says how it finds who is asking (`find_visitor`) and which sections it has; the guard, the forms, the pages
+and the limits are the same for all. One zone's cookie, token and limits are worth nothing in another.
+"""
+
+import hmac
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import ClassVar, Protocol, cast
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from billing.dunning.policy import Policy
+from billing.store.engine import Store
+from config.clock import Clock
+from config.i18n import LANGUAGES, Language, negotiate
+from config.settings import Settings
+from portal.client_address import address_behind, source_address
+from portal.limits import Rate, RequestLimit
+from portal.pages import Pages, Section
+
+LANGUAGE_COOKIE = "__Host-language"
+LOGINS = Rate(interval_seconds=2, burst=20)
+"""From one address …"""
+GUESSES = Rate(interval_seconds=10, burst=6)
+"""… of one account from one address."""
+
+
+class Visitor(Protocol):
+    """Whoever is logged in, as far as every zone needs to know."""
+
+    @property
+    def language(self) -> str: ...
+
+    @property
+    def must_change_password(self) -> bool:
+        """Came in by a one-time password: sees nothing before there is another."""
+
+
+@dataclass(frozen=True)
+class Zone(ABC):
+    """The tools that every handler of a zone works with, put together once from the settings."""
+
+    name: ClassVar[str]
+    """Of its folder of templates; also keeps the tokens of zones apart."""
+    session_cookie: ClassVar[str]
+    sections: ClassVar[tuple[Section, ...]]
+    done: ClassVar[Mapping[str, str]]
+    """What a page says above its content after something was done; named in the address by its key."""
+    password_paths: ClassVar[tuple[str, ...]]
+    """Where to choose a new password (the first), and what else is open until then."""
+
+    settings: Settings
+    store: Store
+    clock: Clock
+    ring: Callable[[], None]
+    """Tells the engine to look: facts have changed."""
+    policy: Policy = field(init=False)
+    pages: Pages = field(init=False)
+    logins: RequestLimit = field(init=False)
+    guesses: RequestLimit = field(init=False)
+
+    def __post_init__(self) -> None:
+        made = {
+            "policy": Policy.from_settings(self.settings),
+            "pages": Pages(self.settings, self.name, self.sections),
+            "logins": RequestLimit(LOGINS),
+            "guesses": RequestLimit(GUESSES),
+        }
+        for name, value in made.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """Where it is reached, without a slash at the end."""
+
+    @abstractmethod
+    async def find_visitor(self, token: str) -> Visitor | None:
+        """Whose session this is; None for one that is over or never was."""
+
+    @property
+    def origin(self) -> str:
+        """As browsers write it into the Origin header."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}".lower()
+
+    @property
+    def idle(self) -> timedelta:
+        return timedelta(minutes=self.settings.portal.session_idle_minutes)
+
+    @property
+    def lasts(self) -> timedelta:
+        return timedelta(days=self.settings.portal.session_days)
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def today(self) -> date:
+        return self.now().astimezone(self.settings.zone).date()
+
+    def csrf(self, token: str) -> str:
+        """The anti-forgery token of a session: who does not know the session's cookie can't make it."""
+        said = b"hradlo csrf " + self.name.encode() + b"\0" + token.encode()
+        return hmac.digest(self.settings.signing_key(), said, "sha256").hex()
+
+    def address_of(self, request: web.Request) -> str:
+        """Who asks; a proxy of ours may say for whom."""
+        transport = request.transport
+        peer = source_address(transport.get_extra_info("peername")) if transport else None
+        if peer is None:
+            raise web.HTTPBadRequest
+        proxies = {str(address) for address in self.settings.portal.trusted_proxies}
+        return address_behind(peer, request.headers.getall("X-Forwarded-For", []), proxies)
+
+    def language_of(self, request: web.Request) -> Language:
+        """As chosen here, else as in the customer's contract, else as the browser asks."""
+        chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+        if chosen in LANGUAGES:
+            return chosen
+        visitor = request.get(VISITOR)
+        if visitor is not None and visitor.language in LANGUAGES:
+            return cast(Language, visitor.language)
+        return negotiate(request.headers.get("Accept-Language"), self.settings.isp.language)
+
+
+ZONE = web.AppKey("zone", Zone)
+VISITOR: web.RequestKey[Visitor] = web.RequestKey("visitor", Visitor)
+"""Who is logged in; missing where nobody is."""
+TOKEN: web.RequestKey[str] = web.RequestKey("token", str)
+"""The session's token, as the cookie brought it."""
