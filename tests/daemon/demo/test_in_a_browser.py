@@ -137,3 +137,15 @@ async def test_every_page_fits_its_screen_and_asks_nobody_else(page: Page) -> No
             assert await page.evaluate("document.documentElement.scrollWidth") == width, path
 
     assert complaints == []
+
+
+@pytest.mark.parametrize("width", [320, 360])
+async def test_a_mail_fits_the_narrowest_phones(page: Page, width: int) -> None:
+    await page.goto(f"/subscriber/{JANA}")
+    await page.get_by_role("link", name="+ week").or_(page.get_by_role("button", name="+ week")).first.click()
+    letter = await page.get_by_role("link", name="Připomínka platby").last.get_attribute("href")
+    await page.set_viewport_size({"width": width, "height": 700})
+
+    await page.goto(f"{letter}/html")
+
+    assert await page.evaluate("document.documentElement.scrollWidth") == width
