@@ -37,7 +37,7 @@ lab: $(STAMP)  ## The story on real packets, in network namespaces of its own (r
 	@$(BIN)/hradlo lab $(ARGS)
 
 test: install-deps tests/node_modules lint  ## Everything: style, types, import rules, tests; without root, the last lines say what was left out
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 tests/node_modules: tests/package-lock.json
 	@command -v npm > /dev/null || { echo "No npm here: pages are not checked for accessibility"; exit 0; }; \

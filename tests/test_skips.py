@@ -22,12 +22,12 @@ def test_fine(): ...
 """
 
 
-def run(folder: Path, require_all: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, require_all: str, *options: str) -> subprocess.CompletedProcess[str]:
     root = Path(__file__).parent.parent
     (folder / "conftest.py").write_text('pytest_plugins = ["tests.skips"]\n')
     (folder / "pytest.ini").write_text("[pytest]\n")
     (folder / "test_sample.py").write_text(SKIPPING.replace('pytest_plugins = ["tests.skips"]\n', ""))
-    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(folder), str(folder)]
+    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(folder), *options, str(folder)]
     environment = {**os.environ, "HRADLO_TEST_REQUIRE_ALL": require_all, "PYTHONPATH": str(root)}
     return subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
@@ -41,6 +41,13 @@ def test_the_last_lines_say_what_was_skipped_and_why(tmp_path: Path) -> None:
         "     1 × no browser here",
         "     1 × no root here",
     ]
+
+
+def test_the_last_lines_say_so_of_what_workers_skipped_too(tmp_path: Path) -> None:
+    done = run(tmp_path, "", "--numprocesses=2")
+
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-3] == "NOT TESTED here: 2 tests were skipped."
 
 
 def test_where_nothing_is_optional_a_skip_is_a_failure(tmp_path: Path) -> None:
