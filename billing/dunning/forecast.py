@@ -16,7 +16,7 @@ from billing.money import Money
 LOOKS_MAX = 1000
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Foreseen:
     """One thing that will happen to one contract."""
 
@@ -43,8 +43,9 @@ def forecast(facts: Facts, policy: Policy, now: datetime, until: datetime) -> It
 
 
 def forecast_all(everybody: Iterable[Facts], policy: Policy, now: datetime, until: datetime) -> list[Foreseen]:
-    """What happens to all, in the order of time."""
-    return sorted(seen for facts in everybody for seen in forecast(facts, policy, now, until))
+    """What happens to all, in the order of time; what one contract meets at one moment, in the order of its steps."""
+    everything = (seen for facts in everybody for seen in forecast(facts, policy, now, until))
+    return sorted(everything, key=lambda seen: (seen.at, seen.contract_number))
 
 
 def _seen(facts: Facts, decision: Decision, at: datetime) -> Iterator[Foreseen]:

@@ -10,6 +10,7 @@ from billing.dunning import operations
 from billing.dunning.forecast import forecast_all
 from billing.dunning.policy import Policy
 from billing.dunning.reading import load_facts
+from billing.dunning.rules import WORDS
 from billing.importing import iso_date
 from billing.store.engine import Store
 from config.errors import InputRejected, Problem
@@ -60,9 +61,8 @@ def forecast(days: int = typer.Option(14, min=1, max=366, help="How far to look.
     if json:
         out(rows)
     else:
-        table(
-            f"The next {days} days", ("when", "contract", "what", "why", "debt"), [list(row.values()) for row in rows]
-        )
+        worded = [[*row.values()] for row in (row | {"why": WORDS.get(row["why"], row["why"])} for row in rows)]
+        table(f"The next {days} days", ("when", "contract", "what", "why", "debt"), worded)
 
 
 def promise(

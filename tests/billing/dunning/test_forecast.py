@@ -94,6 +94,12 @@ def test_everybody_is_foreseen_in_the_order_of_time() -> None:
     assert len(seen) == 10
 
 
+def test_what_one_contract_meets_at_one_moment_stands_in_the_order_of_its_steps() -> None:
+    seen = forecast_all([contract(invoice())], POLICY, prague("2026-03-20 12:00"), prague("2026-03-20 12:00"))
+
+    assert [one.what for one in seen] == ["reminded", "notice"]
+
+
 def step_by_step(facts: Facts, policy: Policy, now: datetime, until: datetime) -> list[tuple[datetime, str]]:
     """What happens when somebody decides and writes every half an hour."""
     seen: list[tuple[datetime, str]] = []
