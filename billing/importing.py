@@ -89,6 +89,10 @@ class Row:
         self.is_good = False
         self._sheet.refuse(self.line, column, message)
 
+    def has(self, column: str) -> bool:
+        """Whether the file has this column at all: one that may be missing says nothing then."""
+        return column in self._cells
+
     def read(self, column: str, parse: Callable[[str], Value], stand_in: Value) -> Value:
         """The cell as `parse` reads it; its `ValueError` is the refusal."""
         try:
@@ -110,6 +114,10 @@ class Row:
         if cell not in choices:
             self.refuse(column, f"{cell!r} is none of {', '.join(choices)}")
         return cell
+
+    def date_or_none(self, column: str) -> date | None:
+        """None for an empty cell, and where the column is missing."""
+        return self.date(column) if self._cells.get(column) else None
 
     def date(self, column: str) -> date:
         return self.read(column, iso_date, date.min)
@@ -145,12 +153,17 @@ def symbol(text: str) -> str:
     return significant
 
 
-def read(data: bytes, source: str, columns: Sequence[str], parse: Callable[[Row], P]) -> Sheet[P]:
-    """Reads a whole file. A header that is wrong is refused at once, bad rows together (`Sheet.require_good`)."""
+def read(
+    data: bytes, source: str, columns: Sequence[str], parse: Callable[[Row], P], *, optional: Sequence[str] = ()
+) -> Sheet[P]:
+    """Reads a whole file; `optional` columns may be missing (`Row.has`).
+
+    A header that is wrong is refused at once, bad rows together (`Sheet.require_good`).
+    """
     sheet: Sheet[P] = Sheet(source)
     lines = _lines(_decoded(data, sheet), sheet)
     header = next(lines, (1, []))[1]
-    _check_header(header, columns, sheet)
+    _check_header(header, columns, optional, sheet)
     for line, cells in lines:
         if len(cells) != len(header):
             sheet.refuse(line, "", f"has {len(cells)} cells where the header has {len(header)}")
@@ -186,7 +199,7 @@ def _lines(text: str, sheet: Sheet[Any]) -> Iterator[tuple[int, list[str]]]:
         sheet.require_good()
 
 
-def _check_header(header: Sequence[str], columns: Sequence[str], sheet: Sheet[Any]) -> None:
+def _check_header(header: Sequence[str], columns: Sequence[str], optional: Sequence[str], sheet: Sheet[Any]) -> None:
     if len(header) == 1 and ";" in header[0]:
         sheet.refuse(1, "", "has semicolons between the columns: save the file with commas")
         sheet.require_good()
@@ -194,8 +207,9 @@ def _check_header(header: Sequence[str], columns: Sequence[str], sheet: Sheet[An
         if name not in header:
             sheet.refuse(1, name, "is missing")
     for position, name in enumerate(header):
-        if name not in columns:
-            sheet.refuse(1, name or str(position + 1), f"is not known; the columns are {','.join(columns)}")
+        if name not in (*columns, *optional):
+            known = ",".join((*columns, *optional))
+            sheet.refuse(1, name or str(position + 1), f"is not known; the columns are {known}")
         elif name in header[:position]:
             sheet.refuse(1, name, "stands there twice")
     sheet.require_good()

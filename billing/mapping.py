@@ -88,8 +88,13 @@ class Translation:
         return " + ".join(self.table.columns.get(ours, []))
 
 
-def read_mapping(data: bytes, source: str, kind: Kind, columns: Sequence[str]) -> Translation:
-    """Reads a mapping file for one kind; raises `InputRejected` with everything that is wrong with it."""
+def read_mapping(
+    data: bytes, source: str, kind: Kind, columns: Sequence[str], optional: Sequence[str] = ()
+) -> Translation:
+    """Reads a mapping file for one kind; `optional` columns are there only when the mapping names them.
+
+    Raises `InputRejected` with everything that is wrong with it.
+    """
     try:
         file = MappingFile.model_validate(tomllib.loads(data.decode("utf-8-sig")))
     except UnicodeDecodeError as error:
@@ -104,16 +109,17 @@ def read_mapping(data: bytes, source: str, kind: Kind, columns: Sequence[str]) -
         raise _rejected(source, [Problem(f"[{kind}.columns]", "is missing: our columns = theirs")])
     used = (("columns", table.columns), ("constants", table.constants), ("values", table.values))
     wrong = [
-        Problem(f"[{kind}.{part}] {name}", f"is not known; our columns are {', '.join(columns)}")
+        Problem(f"[{kind}.{part}] {name}", f"is not known; our columns are {', '.join((*columns, *optional))}")
         for part, names in used
         for name in names
-        if name not in columns
+        if name not in (*columns, *optional)
     ]
     twice = table.columns.keys() & table.constants.keys()
     wrong += [Problem(f"[{kind}] {name}", "is both a column and a constant") for name in sorted(twice)]
     if wrong:
         raise _rejected(source, wrong)
-    return Translation(file, table, tuple(columns))
+    named = (name for name in optional if name in table.columns or name in table.constants)
+    return Translation(file, table, (*columns, *named))
 
 
 def _rejected(source: str, problems: Sequence[Problem]) -> InputRejected:

@@ -225,11 +225,11 @@ class Invoicing(Section):
     )
     due_days: int = Field(14, ge=0, le=90, description="From issue to the due date.")
     invoice_prefix: str = Field(
-        "{yy}", pattern=r"^([1-9][0-9]{0,5})?(\{yy\}|\{yyyy\})?$", description="Numbers begin so; {yy} = the year."
+        "{yy}", pattern=r"^([1-9][0-9]{0,5})?(\{yy\}|\{yyyy\})$", description="Numbers begin so; {yy} = the year."
     )
     invoice_digits: int = Field(8, ge=3, le=9, description="… and go on with so many digits; in all at most 10.")
     credit_note_prefix: str = Field(
-        "9{yy}", pattern=r"^([1-9][0-9]{0,5})?(\{yy\}|\{yyyy\})?$", description="The same for credit notes."
+        "9{yy}", pattern=r"^([1-9][0-9]{0,5})?(\{yy\}|\{yyyy\})$", description="The same for credit notes."
     )
     credit_note_digits: int = Field(7, ge=3, le=9, description="The same for credit notes.")
 

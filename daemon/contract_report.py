@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -15,12 +15,18 @@ from billing.dunning.policy import Policy
 from billing.dunning.reading import load_facts
 from billing.dunning.rules import WORDS, decide
 from billing.invoicing.tables import Invoice
+from billing.money import Money
+from billing.payments.open_items import credits_of
+from billing.payments.tables import Payment
+from billing.services.contracts import services_of
 from billing.services.operations import networks
 from billing.store.tables import JournalEntry, Mail
 from config.settings import Settings
 from daemon.terminal import console, table
 
 TIMELINE_ENTRIES_MAX = 200
+SERVICE_COLUMNS = ("service", "kind", "product", "from", "to", "price", "months", "invoiced until")
+_PAYMENT_COLUMNS = ("payment", "booked", "amount", "unused", "state", "why")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +51,15 @@ class ContractReport:
     why: str
     line: str
     debt: str
+    credit: str
     suspend_at: str
     next_look_at: str
     protected: str
     parked: tuple[str, ...]
     addresses: tuple[str, ...]
+    services: tuple[dict[str, str], ...]
     invoices: tuple[dict[str, str], ...]
+    payments: tuple[dict[str, str], ...]
     mails: tuple[dict[str, str], ...]
     timeline: tuple[Event, ...]
 
@@ -62,13 +71,16 @@ class ContractReport:
         head = [
             f"Contract {self.contract}  {self.name} (customer {self.customer})  {self.email}",
             f"Stage {self.stage}: {self.why}.  Line {self.line}.  Debt {self.debt}",
+            *(f"Credit {amount}" for amount in (self.credit,) if amount),
             *(f"Suspension: {at}" for at in (self.suspend_at,) if at),
             *(f"Protected: {words}" for words in (self.protected,) if words),
             *(f"Parked: {words}" for words in self.parked),
             f"Addresses: {' '.join(self.addresses) or 'none'}",
         ]
         console().print("\n".join(head), markup=False, highlight=False)
+        table("Services", SERVICE_COLUMNS, [list(row.values()) for row in self.services])
         table("Invoices", ("invoice", "issued", "due", "total", "open"), [list(row.values()) for row in self.invoices])
+        table("Payments", _PAYMENT_COLUMNS, [list(row.values()) for row in self.payments])
         table("Mails", ("written", "kind", "subject", "sent"), [list(row.values()) for row in self.mails])
         events = [(event.at, event.actor, event.what, event.detail) for event in self.timeline]
         table("Timeline", ("when", "who", "what", "detail"), events)
@@ -82,6 +94,8 @@ async def report(session: AsyncSession, contract_number: str, settings: Settings
     facts = (await load_facts(session, [contract_id]))[0]
     decision = decide(facts, Policy.from_settings(settings), now)
 
+    credit = Money.total(each.unused for each in (await credits_of(session, [contract_id])).get(contract_id, ()))
+
     def local(at: datetime | None) -> str:
         return at.astimezone(settings.zone).isoformat(sep=" ", timespec="minutes") if at else ""
 
@@ -94,12 +108,15 @@ async def report(session: AsyncSession, contract_number: str, settings: Settings
         why=WORDS[decision.why],
         line=await line_of(session, contract_id),
         debt=f"{decision.debt} {settings.isp.currency}",
+        credit=f"{credit} {settings.isp.currency}" if credit else "",
         suspend_at=local(decision.suspend_at),
         next_look_at=local(decision.next_look_at),
         protected=_protection(contract, facts.promise_until_on),
         parked=decision.parked,
         addresses=tuple(text for text, _ in await networks(session, [contract_id])),
+        services=await _services(session, contract_id, now.astimezone(settings.zone).date()),
         invoices=await _invoices(session, contract_id),
+        payments=await _payments(session, contract_id),
         mails=tuple(
             {"at": local(mail.created_at), "kind": mail.kind, "subject": mail.subject, "sent": local(mail.sent_at)}
             for mail in await session.scalars(select(Mail).where(Mail.contract_id == contract_id).order_by(Mail.id))
@@ -132,6 +149,25 @@ async def _invoices(session: AsyncSession, contract_id: int) -> tuple[dict[str, 
             "open": str(invoice.open),
         }
         for invoice in await session.scalars(query)
+    )
+
+
+async def _services(session: AsyncSession, contract_id: int, today: date) -> tuple[dict[str, str], ...]:
+    return tuple([each.as_json() for each in await services_of(session, contract_id, today)])
+
+
+async def _payments(session: AsyncSession, contract_id: int) -> tuple[dict[str, str], ...]:
+    query = select(Payment).where(Payment.contract_id == contract_id).order_by(Payment.booked_on, Payment.id)
+    return tuple(
+        {
+            "id": str(payment.id),
+            "booked_on": str(payment.booked_on),
+            "amount": str(payment.amount),
+            "unused": str(payment.unallocated),
+            "state": payment.state,
+            "why": payment.why,
+        }
+        for payment in await session.scalars(query)
     )
 
 

@@ -22,7 +22,7 @@ from billing.importing import Report, Sheet, in_chunks
 from billing.store import journal
 from config.errors import Problem
 
-_COLUMNS = ("number", "name", "email", "phone", "street", "city", "postal_code", "language")
+_COLUMNS = ("number", "name", "email", "phone", "street", "city", "postal_code", "language", "company_id", "vat_id")
 
 
 async def hash_passwords(session: AsyncSession, sheet: Sheet[CustomerRow]) -> dict[str, str]:
@@ -77,7 +77,7 @@ async def _known(session: AsyncSession, numbers: Sequence[str]) -> dict[str, Map
 def _changes(row: CustomerRow, known: Mapping[str, Mapping[str, Any]], hashes: Mapping[str, str]) -> dict[str, str]:
     """The columns that the file changes, with their new values."""
     before = known[row.number]
-    changes = {name: getattr(row, name) for name in _COLUMNS if getattr(row, name) != before[name]}
+    changes = {name: getattr(row, name) for name in _COLUMNS if getattr(row, name) not in (None, before[name])}
     if row.number in hashes and not before["password_hash"]:
         changes["password_hash"] = hashes[row.number]
     return changes
@@ -85,7 +85,7 @@ def _changes(row: CustomerRow, known: Mapping[str, Mapping[str, Any]], hashes: M
 
 async def _add(session: AsyncSession, rows: Sequence[CustomerRow], hashes: Mapping[str, str]) -> None:
     values = [
-        {name: getattr(row, name) for name in _COLUMNS}
+        {name: getattr(row, name) or "" for name in _COLUMNS}
         | {"password_hash": hashes.get(row.number, ""), "password_is_one_time": False}
         for row in rows
     ]

@@ -7,6 +7,7 @@ from billing.customers.mail_address import sendable
 from billing.importing import Row, Sheet, read
 
 COLUMNS = ("customer_number", "name", "email", "phone", "street", "city", "postal_code", "language", "password")
+OPTIONAL_COLUMNS = ("company_id", "vat_id")
 LANGUAGES = ("cs", "en")
 PASSWORD_LENGTH_MIN = 8
 _NUMBER = re.compile(r"\S{1,20}")
@@ -28,13 +29,17 @@ class CustomerRow:
     language: str
     password: str = field(repr=False)
     """Used while the customer has none: an import never takes away the one that somebody chose."""
+    company_id: str | None = None
+    """IČO; None: the file does not say, so what is known stays."""
+    vat_id: str | None = None
+    """DIČ; likewise."""
     more_emails: tuple[str, ...] = ()
     """What else stood in the e-mail column; mail goes to the first alone."""
 
 
 def read_customers(data: bytes, source: str) -> Sheet[CustomerRow]:
     """Parses customers.csv; raises `InputRejected` when not even its header can be read."""
-    sheet = read(data, source, COLUMNS, _customer)
+    sheet = read(data, source, COLUMNS, _customer, optional=OPTIONAL_COLUMNS)
     sheet.refuse_repeated("customer_number", lambda row: row.number)
     return sheet
 
@@ -52,6 +57,8 @@ def _customer(row: Row) -> CustomerRow:
         postal_code=row.text("postal_code", 20),
         language=row.choice("language", LANGUAGES, if_empty="cs"),
         password=row.read("password", _password, ""),
+        company_id=row.text("company_id", 20) if row.has("company_id") else None,
+        vat_id=row.text("vat_id", 20) if row.has("vat_id") else None,
         more_emails=emails[1:],
     )
 

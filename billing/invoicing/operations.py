@@ -13,6 +13,7 @@ from sqlalchemy.orm import aliased
 
 from billing.customers.tables import Contract
 from billing.importing import Report, Sheet, in_chunks
+from billing.invoicing import numbering
 from billing.invoicing.documents.document import Document, Line, VatGroup
 from billing.invoicing.parties import Snapshot
 from billing.invoicing.rules import InvoiceRow, file_open_is_news, oddity
@@ -49,6 +50,7 @@ async def import_invoices(session: AsyncSession, sheet: Sheet[InvoiceRow], *, ac
     contracts = await _contract_ids(session, sheet)
     stored = await _stored(session, sheet)
     _refuse_impossible(sheet, contracts, stored)
+    await _refuse_our_numbers(session, sheet, stored)
     sheet.require_good()
     new = [row for row in sheet.rows if row.number not in stored]
     changed = [row for row in sheet.rows if row.number in stored and _is_changed(row, stored[row.number])]
@@ -114,6 +116,14 @@ def _refuse_impossible(sheet: Sheet[InvoiceRow], contracts: Mapping[str, int], s
                 f"is {row.open}, but {before.open} is open: Hradlo matched payments of {before.allocated} with "
                 f"invoice {row.number}. Write {before.open}",
             )
+
+
+async def _refuse_our_numbers(session: AsyncSession, sheet: Sheet[InvoiceRow], stored: Mapping[str, _Stored]) -> None:
+    """What Hradlo issued never changes, and what it will issue must be free; an export may well repeat the former."""
+    ours = await numbering.series_of(session, [row.number for row in sheet.rows])
+    for row in sheet.rows:
+        if row.number in ours and (row.number not in stored or _is_changed(row, stored[row.number])):
+            sheet.refuse(row.line, "number", f"{row.number} is of Hradlo's own {ours[row.number]}")
 
 
 def _is_changed(row: InvoiceRow, before: _Stored) -> bool:

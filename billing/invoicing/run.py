@@ -13,12 +13,12 @@ Memory stays flat: a batch is forgotten before the next one is read.
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.invoicing import vat
+from billing.invoicing import numbering, vat
 from billing.invoicing.drafting import InvoiceDraft, Item, draft
 from billing.invoicing.due import Due, due_of
 from billing.invoicing.issuing import issue
@@ -29,9 +29,12 @@ from billing.payments.operations import use_credit
 from billing.services.tables import Service
 from billing.store import journal
 from billing.store.engine import Store
+from config.errors import NotAllowed
 from config.settings import Settings
 
 CONTRACTS_PER_BATCH = 1000
+FAR_DAYS = 100
+"""Periods that begin further from today than this are seldom meant: a year mistyped, or another program's invoices."""
 
 Announce = Callable[[AsyncSession, Sequence[int]], Awaitable[None]]
 """Writes the mails of issued invoices (ids), in their transaction."""
@@ -49,6 +52,10 @@ class Totals:
     """Lines."""
     by_rate: dict[Rate, Money] = field(default_factory=dict)
     """With VAT."""
+    from_on: date | None = None
+    """The first invoiced day …"""
+    until_on: date | None = None
+    """… and the last one."""
 
     def add(self, other: "Totals") -> None:
         self.contracts += other.contracts
@@ -57,18 +64,55 @@ class Totals:
         self.by_product += other.by_product
         for rate, amount in other.by_rate.items():
             self.by_rate[rate] = self.by_rate.get(rate, ZERO) + amount
+        self._stretch(other.from_on, other.until_on)
+
+    def add_draft(self, made: InvoiceDraft) -> None:
+        self.invoices += 1
+        self.total += made.total
+        self.by_product.update(line.item.text for line in made.lines)
+        for rate, group in made.groups.items():
+            self.by_rate[rate] = self.by_rate.get(rate, ZERO) + group.base + group.vat
+        for line in made.lines:
+            self._stretch(line.item.from_on, line.item.until_on)
+
+    def _stretch(self, from_on: date | None, until_on: date | None) -> None:
+        if from_on is not None and until_on is not None:
+            self.from_on = min(from_on, self.from_on or from_on)
+            self.until_on = max(until_on, self.until_on or until_on)
 
 
 async def due_contracts(session: AsyncSession, until_on: date) -> list[int]:
     """Contracts that may have something due, by id: whose services begin a period until then, or who bought."""
+    services = select(Service.contract_id).where(_is_due(until_on))
+    sales = select(Sale.contract_id).where(Sale.line_id.is_(None), Sale.supplied_on <= until_on)
+    found = set(await session.scalars(services)) | set(await session.scalars(sales))
+    return sorted(found)
+
+
+def _is_due(until_on: date) -> ColumnElement[bool]:
+    """Services of which a period begins until then."""
     billed = or_(Service.billed_until_on.is_(None), Service.billed_until_on < until_on)
     goes_on = or_(
         Service.ends_on.is_(None), Service.billed_until_on.is_(None), Service.billed_until_on < Service.ends_on
     )
-    services = select(Service.contract_id).where(Service.starts_on <= until_on, billed, goes_on)
-    sales = select(Sale.contract_id).where(Sale.line_id.is_(None), Sale.supplied_on <= until_on)
-    found = set(await session.scalars(services)) | set(await session.scalars(sales))
-    return sorted(found)
+    return and_(Service.starts_on <= until_on, billed, goes_on)
+
+
+async def require_near(session: AsyncSession, until_on: date, today: date) -> None:
+    """Raises `NotAllowed` when the run would reach more than `FAR_DAYS` into the future, or into the past."""
+    latest, earliest = today + timedelta(days=FAR_DAYS), today - timedelta(days=FAR_DAYS)
+    if until_on > latest:
+        message = f"{until_on} is more than {FAR_DAYS} days ahead: that would invoice several periods at once."
+        raise NotAllowed(message, "If you mean it, add --far.")
+    begins_on = func.coalesce(Service.billed_until_on, Service.starts_on)
+    query = select(func.count(), func.min(begins_on)).where(_is_due(until_on), begins_on < earliest)
+    count, oldest_on = (await session.execute(query)).one()
+    if count:
+        raise NotAllowed(
+            f"{count} services would be invoiced for days more than {FAR_DAYS} days ago, the oldest since {oldest_on}.",
+            "If another program has invoiced them, say until when: column billed_until_on of services.csv, or "
+            "`hradlo service billed`. If you mean it, add --far.",
+        )
 
 
 async def bill(
@@ -91,6 +135,7 @@ async def bill(
         batch = contract_ids[start : start + CONTRACTS_PER_BATCH]
         if dry_run:
             async with store.reading() as session:
+                await numbering.require_free(session, settings.invoicing, "invoice", _today(settings, now).year)
                 drafts = _drafts(await due_of(session, batch, until_on), settings, now)
         else:
             async with store.transaction() as session:
@@ -149,9 +194,7 @@ def _today(settings: Settings, now: datetime) -> date:
 
 
 def _totals(batch: Sequence[int], drafts: Sequence[InvoiceDraft]) -> Totals:
-    totals = Totals(contracts=len(batch), invoices=len(drafts), total=Money.total(each.total for each in drafts))
+    totals = Totals(contracts=len(batch))
     for each in drafts:
-        totals.by_product.update(line.item.text for line in each.lines)
-        for rate, group in each.groups.items():
-            totals.by_rate[rate] = totals.by_rate.get(rate, ZERO) + group.base + group.vat
+        totals.add_draft(each)
     return totals

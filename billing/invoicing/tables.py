@@ -77,6 +77,13 @@ class InvoiceLine(Base):
             sqlite_where=text("service_id IS NOT NULL AND released_at IS NULL"),
             postgresql_where=text("service_id IS NOT NULL AND released_at IS NULL"),
         ),
+        Index(
+            "uq_invoice_line_corrects",
+            "corrects_line_id",
+            unique=True,
+            sqlite_where=text("corrects_line_id IS NOT NULL"),
+            postgresql_where=text("corrects_line_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
@@ -101,6 +108,7 @@ class InvoiceLine(Base):
     serial_number: Mapped[str] = mapped_column(String(100), default="")
     """Of goods, for warranty claims; several are separated by spaces."""
     corrects_line_id: Mapped[int | None] = mapped_column(ForeignKey("invoice_line.id"))
+    """Of a credit note's line: what it gives back. The index lets nothing be given back twice."""
     released_at: Mapped[datetime | None] = mapped_column(Instant)
 
 

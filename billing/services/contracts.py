@@ -1,14 +1,17 @@
 """What an admin changes about products, services and sold goods, each a journalled change in one transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, literal, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.tables import Contract
-from billing.invoicing.tables import Sale
-from billing.money import Money
+from billing.invoicing.tables import InvoiceLine, Sale
+from billing.money import ZERO, Money
+from billing.services.cover import invoiced_until
+from billing.services.rules import PERIODS_MONTHS
 from billing.services.tables import Product, ProductPrice, Service, ServicePause, ServicePrice
 from billing.store import journal
 from config.errors import NotAllowed, NotFound
@@ -38,7 +41,23 @@ class ServiceView:
     starts_on: date
     ends_on: date | None
     period_months: int
-    billed_until_on: date | None
+    invoiced_until_on: date | None
+    """Of an insurance, the day until which one is covered."""
+    price: Money
+    """Per month, today."""
+
+    def as_json(self) -> dict[str, str]:
+        """In the order in which a table shows it; what is not there is empty."""
+        return {
+            "id": str(self.id),
+            "kind": self.kind,
+            "product": self.product,
+            "starts_on": str(self.starts_on),
+            "ends_on": str(self.ends_on or ""),
+            "price": str(self.price),
+            "period_months": str(self.period_months),
+            "invoiced_until_on": str(self.invoiced_until_on or ""),
+        }
 
 
 async def set_product(
@@ -87,18 +106,46 @@ async def products(session: AsyncSession, today: date) -> list[ProductView]:
     ]
 
 
-async def services_of(session: AsyncSession, contract_id: int) -> list[ServiceView]:
+async def services_of(session: AsyncSession, contract_id: int, today: date) -> list[ServiceView]:
     """The services of a contract, oldest first."""
-    rows = await session.execute(
-        select(Service, Product.name, Product.kind)
-        .join(Product, Product.id == Service.product_id)
-        .where(Service.contract_id == contract_id)
-        .order_by(Service.starts_on, Service.id)
-    )
+    rows = (
+        await session.execute(
+            select(Service, Product.name, Product.kind)
+            .join(Product, Product.id == Service.product_id)
+            .where(Service.contract_id == contract_id)
+            .order_by(Service.starts_on, Service.id)
+        )
+    ).all()
+    ids = [service.id for service, _, _ in rows]
+    covered = await invoiced_until(session, ids)
+    prices = await _prices(session, ids, today)
     return [
-        ServiceView(s.id, name, kind, s.starts_on, s.ends_on, s.period_months, s.billed_until_on)
-        for s, name, kind in rows
+        ServiceView(
+            id=service.id,
+            product=name,
+            kind=kind,
+            starts_on=service.starts_on,
+            ends_on=service.ends_on,
+            period_months=service.period_months,
+            invoiced_until_on=covered.get(service.id),
+            price=prices.get(service.id, ZERO),
+        )
+        for service, name, kind in rows
     ]
+
+
+async def _prices(session: AsyncSession, service_ids: Sequence[int], today: date) -> dict[int, Money]:
+    """The price of each service that counts today: its own, else its product's."""
+    listed = (
+        select(Service.id, ProductPrice.price, literal(0).label("is_own"), ProductPrice.valid_from_on)
+        .join(ProductPrice, ProductPrice.product_id == Service.product_id)
+        .where(Service.id.in_(service_ids), ProductPrice.valid_from_on <= today)
+    )
+    own = select(ServicePrice.service_id, ServicePrice.price, literal(1), ServicePrice.valid_from_on).where(
+        ServicePrice.service_id.in_(service_ids), ServicePrice.valid_from_on <= today
+    )
+    rows = await session.execute(union_all(listed, own).order_by("is_own", "valid_from_on"))
+    return {service_id: price for service_id, price, _, _ in rows}
 
 
 async def stop(session: AsyncSession, service_id: int, *, ends_on: date, why: str, actor: str, now: datetime) -> str:
@@ -167,10 +214,28 @@ async def set_price(
 async def set_period(session: AsyncSession, service_id: int, months: int, *, actor: str, now: datetime) -> None:
     """How many months are invoiced at once, from the next period on."""
     service = await _service(session, service_id)
-    if months not in (1, 3, 12):
+    if months not in PERIODS_MONTHS:
         raise NotAllowed(f"{months} months are no period.", "Use 1, 3 or 12.")
     await session.execute(update(Service).where(Service.id == service_id).values(period_months=months))
     await _note(session, service, "service.period_changed", actor, "", now, months=months)
+
+
+async def set_billed_until(
+    session: AsyncSession, service_id: int, until_on: date, *, why: str, actor: str, now: datetime
+) -> None:
+    """The last day that another program has invoiced; only as long as Hradlo has invoiced nothing of the service."""
+    service = await _service(session, service_id)
+    ours = select(InvoiceLine.id).where(InvoiceLine.service_id == service_id, InvoiceLine.released_at.is_(None))
+    if await session.scalar(ours.limit(1)) is not None:
+        raise NotAllowed(
+            f"Hradlo itself has invoiced service {service_id} until {service.billed_until_on}.",
+            "Give back what was wrong with `hradlo credit`.",
+        )
+    if until_on < service.starts_on:
+        raise NotAllowed(f"Service {service_id} starts on {service.starts_on}, after {until_on}.")
+    changed = {"billed_until_on": until_on, "billed_elsewhere_until_on": until_on}
+    await session.execute(update(Service).where(Service.id == service_id).values(**changed))
+    await _note(session, service, "service.billed_elsewhere", actor, why, now, until_on=until_on)
 
 
 async def sell(

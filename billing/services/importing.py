@@ -6,11 +6,12 @@ from datetime import date, datetime
 from ipaddress import ip_network
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, delete, insert, select, update
+from sqlalchemy import Table, bindparam, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.tables import Contract, Customer
 from billing.importing import Report, Sheet, in_chunks
+from billing.invoicing.tables import InvoiceLine
 from billing.money import Money
 from billing.services.rules import Claim, ServiceRow, overlaps
 from billing.services.tables import Product, Service, ServiceAddress, ServicePrice
@@ -28,6 +29,11 @@ class _Stored:
     product: str
     price: Money | None = None
     """The latest that was agreed for it; none: the product's."""
+    billed_until_on: date | None = None
+    period_months: int = 1
+    ends_on: date | None = None
+    is_invoiced_here: bool = False
+    """Hradlo has invoiced a period of it: what another program did before says nothing any more."""
     addresses: set[str] = field(default_factory=set)
 
     @property
@@ -80,16 +86,24 @@ class Importer:
 
     async def _load_services(self) -> None:
         """All of them: an address must not be anybody else's either."""
-        columns = (Service.id, Product.kind, Product.name, Service.starts_on, Contract.number)
+        invoiced = exists().where(InvoiceLine.service_id == Service.id, InvoiceLine.released_at.is_(None))
         services = await self._session.execute(
-            select(*columns)
+            select(Service, Product.kind, Product.name, Contract.number, invoiced)
             .join_from(Service, Contract, Contract.id == Service.contract_id)
             .join(Product, Product.id == Service.product_id)
         )
         by_id: dict[int, _Stored] = {}
-        for service_id, kind, product, starts_on, number in services:
-            stored = by_id[service_id] = _Stored(service_id, number, product)
-            self._stored[number, kind, product, starts_on] = stored
+        for service, kind, product, number, is_invoiced in services:
+            stored = by_id[service.id] = _Stored(
+                service.id,
+                number,
+                product,
+                billed_until_on=service.billed_until_on,
+                period_months=service.period_months,
+                ends_on=service.ends_on,
+                is_invoiced_here=is_invoiced,
+            )
+            self._stored[number, kind, product, service.starts_on] = stored
         prices = select(ServicePrice.service_id, ServicePrice.price).order_by(ServicePrice.valid_from_on)
         for service_id, price in await self._session.execute(prices):
             by_id[service_id].price = price
@@ -102,7 +116,8 @@ class Importer:
         if stored is None:
             return False
         is_moved = self._contracts[row.contract_number][1] != self._customer_ids[row.customer_number]
-        return is_moved or stored.price != row.price or stored.addresses != set(row.addresses)
+        is_otherwise = stored.price != row.price or stored.addresses != set(row.addresses)
+        return is_moved or is_otherwise or bool(_terms(row, stored))
 
     # ── what must not be ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -184,6 +199,12 @@ class Importer:
             ):
                 key = (number, kind, product, starts_on)
                 self._stored.setdefault(key, _Stored(service_id, number, product))
+        for row in changed:
+            if terms := _terms(row, self._stored[row.key]):
+                if "billed_until_on" in terms:
+                    terms["billed_elsewhere_until_on"] = terms["billed_until_on"]
+                changing = update(Service).where(Service.id == self._stored[row.key].id)
+                await self._session.execute(changing.values(**terms))
         await self._write_prices([*new, *changed])
 
     async def _write_prices(self, rows: list[ServiceRow]) -> None:
@@ -216,6 +237,10 @@ class Importer:
             "contract_id": self._contracts[row.contract_number][0],
             "product_id": self._product_ids[row.kind, row.product],
             "starts_on": row.starts_on,
+            "billed_until_on": row.billed_until_on,
+            "billed_elsewhere_until_on": row.billed_until_on,
+            "period_months": row.period_months or 1,
+            "ends_on": row.ends_on,
         }
 
     async def _write_addresses(
@@ -237,8 +262,21 @@ class Importer:
         for change, rows in (("added", new), ("changed", changed)):
             for row in rows:
                 what = {"kind": row.kind, "product": row.product, "starts_on": row.starts_on, "price": row.price}
-                self._note(row.contract_number, change=change, **what, addresses=" ".join(row.addresses))
+                terms = _terms(row, None if change == "added" else self._stored[row.key])
+                self._note(row.contract_number, change=change, **what, addresses=" ".join(row.addresses), **terms)
 
     def _note(self, contract_number: str, **detail: Any) -> None:
         contract_id = self._contracts[contract_number][0]
         self._entries.append(journal.Entry(self._now, self._actor, "service.imported", contract_id, detail))
+
+
+def _terms(row: ServiceRow, stored: _Stored | None) -> dict[str, Any]:
+    """What the file says anew about periods; what it does not say stays."""
+    said = {"billed_until_on": row.billed_until_on, "period_months": row.period_months, "ends_on": row.ends_on}
+    if stored is not None and stored.is_invoiced_here:
+        del said["billed_until_on"]
+    return {
+        name: value
+        for name, value in said.items()
+        if value is not None and (stored is None or value != getattr(stored, name))
+    }

@@ -5,8 +5,8 @@ calendar month that a period touches costs ``price × days / days of that month`
 so a whole month costs exactly its price. A new price counts from its day on, within a month as well; the days of a
 pause cost nothing. A service is invoiced in advance: as soon as a period has begun.
 
-A product that is not billed while suspended (`bills_suspended`) leaves out every period at whose invoicing the line
-is suspended; what was invoiced before the suspension stays invoiced.
+A product that is not billed while suspended (`bills_suspended`) leaves out every month at whose invoicing the line
+is suspended, and of a quarter or a year no more than that; what was invoiced before stays invoiced.
 """
 
 from calendar import monthrange
@@ -58,7 +58,7 @@ def due_charges(terms: Terms, until_on: date) -> Iterator[Charge]:
     for _ in range(PERIODS_AT_ONCE_MAX):
         if begins > last:
             return
-        ends = period_end(begins, terms.period_months)
+        ends = period_end(begins, 1 if terms.is_skipped else terms.period_months)
         if terms.ends_on:
             ends = min(ends, terms.ends_on)
         total = ZERO if terms.is_skipped else cost(terms, begins, ends)

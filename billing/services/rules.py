@@ -11,7 +11,9 @@ from billing.importing import Row, Sheet, read
 from billing.money import Money
 
 COLUMNS = ("contract_number", "customer_number", "kind", "product", "price", "starts_on", "addresses")
+OPTIONAL_COLUMNS = ("billed_until_on", "period_months", "ends_on")
 KINDS = ("internet", "insurance", "voip", "other")
+PERIODS_MONTHS = (1, 3, 12)
 # No service of a subscriber is larger; a slip of the pen must not suspend half of the network.
 _SHORTEST_PREFIX = {4: 16, 6: 32}
 # The rest of 127.0.0.0/8 is where the demo's subscribers live.
@@ -32,6 +34,10 @@ class ServiceRow:
     price: Money
     starts_on: date
     networks: tuple[Network, ...]
+    billed_until_on: date | None = None
+    """The last day that another program has invoiced; None: nothing is."""
+    period_months: int | None = None
+    ends_on: date | None = None
 
     @property
     def key(self) -> tuple[str, str, str, date]:
@@ -64,7 +70,7 @@ class Claim:
 
 def read_services(data: bytes, source: str) -> Sheet[ServiceRow]:
     """Parses services.csv; raises `InputRejected` when not even its header can be read."""
-    sheet = read(data, source, COLUMNS, _service)
+    sheet = read(data, source, COLUMNS, _service, optional=OPTIONAL_COLUMNS)
     sheet.refuse_repeated("product", lambda row: row.key)
     customers: dict[str, str] = {}
     for row in sheet.rows:
@@ -76,7 +82,7 @@ def read_services(data: bytes, source: str) -> Sheet[ServiceRow]:
 
 
 def _service(row: Row) -> ServiceRow:
-    return ServiceRow(
+    service = ServiceRow(
         line=row.line,
         contract_number=row.symbol("contract_number"),
         customer_number=row.read("customer_number", customer_number, ""),
@@ -85,7 +91,20 @@ def _service(row: Row) -> ServiceRow:
         price=row.money("price"),
         starts_on=row.date("starts_on"),
         networks=row.read("addresses", _networks, ()),
+        billed_until_on=row.date_or_none("billed_until_on"),
+        period_months=row.read("period_months", _months, None) if row.has("period_months") else None,
+        ends_on=row.date_or_none("ends_on"),
     )
+    for column, day in (("billed_until_on", service.billed_until_on), ("ends_on", service.ends_on)):
+        if day is not None and day < service.starts_on:
+            row.refuse(column, f"is {day}, but the service starts on {service.starts_on}")
+    return service
+
+
+def _months(text: str) -> int | None:
+    if text and text not in map(str, PERIODS_MONTHS):
+        raise ValueError(f"{text!r} is none of {', '.join(map(str, PERIODS_MONTHS))}")
+    return int(text) if text else None
 
 
 def _networks(text: str) -> tuple[Network, ...]:

@@ -56,7 +56,9 @@ class Service(Base):
     ends_on: Mapped[date | None]
     """The last day; none while it runs."""
     billed_until_on: Mapped[date | None]
-    """The last day that is invoiced. Of an insurance, the day until which one is covered."""
+    """The last day that is settled: invoiced, or passed over because it cost nothing. The next period follows."""
+    billed_elsewhere_until_on: Mapped[date | None]
+    """The last day that another program has invoiced (see `cover.py`)."""
 
 
 class ServicePrice(Base):

@@ -11,17 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.dunning.operations import contract_id_of
 from billing.importing import iso_date
 from billing.invoicing import credit_notes, mails
-from billing.invoicing.run import Totals
+from billing.invoicing.run import FAR_DAYS, Totals, require_near
 from billing.invoicing.run import bill as run_bill
 from billing.money import Money
 from billing.services import contracts
 from billing.store.engine import Store
 from config.errors import InputRejected, Problem
 from daemon.cli.context import Context, JsonOption, WhyOption, out, run
+from daemon.contract_report import SERVICE_COLUMNS
 from daemon.terminal import console, table
 
 products = typer.Typer(no_args_is_help=True, help="What you sell, with dated prices.")
-services = typer.Typer(no_args_is_help=True, help="A contract's services: stop, pause, resume, price, period.")
+services = typer.Typer(no_args_is_help=True, help="A contract's services: stop, pause, resume, price, period, billed.")
 
 DayOption = typer.Option("", metavar="DAY", help="Like 2026-12-24; without it, today.")
 
@@ -39,20 +40,24 @@ def register(app: typer.Typer) -> None:
 def bill(
     date: str = typer.Option("", "--date", metavar="DAY", help="Everything due until this day; without it, today."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Show what it would do, and write nothing."),
+    far: bool = typer.Option(False, "--far", help=f"Also what is more than {FAR_DAYS} days from today."),
     json: bool = JsonOption,
 ) -> None:
     """Recurring invoices and sold goods: whatever is due and not invoiced yet. Run it as often as you like."""
-    done = run(partial(_bill, text=date, dry_run=dry_run, quiet=json))
+    done = run(partial(_bill, text=date, dry_run=dry_run, far=far, quiet=json))
     if json:
         out(_as_json(done, dry_run))
     else:
         _print(done, dry_run)
 
 
-async def _bill(context: Context, store: Store, *, text: str, dry_run: bool, quiet: bool) -> Totals:
+async def _bill(context: Context, store: Store, *, text: str, dry_run: bool, far: bool, quiet: bool) -> Totals:
     now, settings = context.clock.now(), context.settings
     until_on = _day(text, "--date") or _today(context)
     done = Totals()
+    if not far:
+        async with store.reading() as session:
+            await require_near(session, until_on, _today(context))
 
     async def announce(session: AsyncSession, invoice_ids: Any) -> None:
         await mails.announce(session, invoice_ids, settings=settings, now=now)
@@ -75,6 +80,8 @@ def _as_json(done: Totals, dry_run: bool) -> dict[str, Any]:
         "contracts": done.contracts,
         "invoices": done.invoices,
         "total": str(done.total),
+        "from_on": done.from_on,
+        "until_on": done.until_on,
         "lines_by_product": dict(done.by_product),
         "total_by_rate": {f"{category} {points / 100:g} %": str(sum_) for (category, points), sum_ in _rates(done)},
     }
@@ -89,7 +96,8 @@ def _print(done: Totals, dry_run: bool) -> None:
     rates = [[category, f"{points / 100:g} %", str(amount)] for (category, points), amount in _rates(done)]
     table("VAT rates", ("category", "rate", "with VAT"), rates)
     words = "would be issued" if dry_run else "issued"
-    typer.echo(f"{done.invoices} invoices {words}, {done.total} in all; {done.contracts} contracts looked at.")
+    days = f", for {done.from_on} to {done.until_on}" if done.from_on else ""
+    typer.echo(f"{done.invoices} invoices {words}, {done.total} in all{days}; {done.contracts} contracts looked at.")
 
 
 def credit(
@@ -218,26 +226,14 @@ def list_services(contract: str, json: bool = JsonOption) -> None:
 
     async def work(context: Context, store: Store) -> list[dict[str, str]]:
         async with store.reading() as session:
-            found = await contracts.services_of(session, await contract_id_of(session, contract))
-        return [
-            {
-                "id": str(each.id),
-                "kind": each.kind,
-                "product": each.product,
-                "starts_on": str(each.starts_on),
-                "ends_on": str(each.ends_on or ""),
-                "period_months": str(each.period_months),
-                "billed_until_on": str(each.billed_until_on or ""),
-            }
-            for each in found
-        ]
+            found = await contracts.services_of(session, await contract_id_of(session, contract), _today(context))
+        return [each.as_json() for each in found]
 
     rows = run(work)
-    columns = ("id", "kind", "product", "from", "to", "months", "invoiced until")
     if json:
         out(rows)
     else:
-        table("Services", columns, [list(row.values()) for row in rows])
+        table("Services", SERVICE_COLUMNS, [list(row.values()) for row in rows])
 
 
 @services.command()
@@ -285,6 +281,17 @@ def period(service: int, months: int = typer.Argument(..., help="1, 3 or 12")) -
     """How many months are invoiced at once."""
     _change(contracts.set_period, service, months)
     typer.echo(f"Service {service} is invoiced by {months} months.")
+
+
+@services.command()
+def billed(
+    service: int,
+    until: str = typer.Option(..., metavar="DAY", help="The last day that another program has invoiced."),
+    why: str = WhyOption,
+) -> None:
+    """Says until when another program has invoiced a service: Hradlo goes on from the next day."""
+    _change(contracts.set_billed_until, service, _day(until, "--until"), why=why)
+    typer.echo(f"Service {service} counts as invoiced until {until}.")
 
 
 def _change(change: Any, *arguments: Any, **named: Any) -> Any:

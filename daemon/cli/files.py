@@ -1,7 +1,7 @@
 """Commands that bring facts in from files: import customers|services|invoices|credits."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,9 @@ def customers(
     dry_run: bool = DryRunOption,
     json: bool = JsonOption,
 ) -> None:
-    """customer_number,name,email,phone,street,city,postal_code,language,password"""
-    call = _Call("customers", file, _mapping(mapping, "customers", customers_file.COLUMNS), dry_run, json)
+    """customer_number,name,email,phone,street,city,postal_code,language,password[,company_id,vat_id]"""
+    translation = _mapping(mapping, "customers", customers_file.COLUMNS, customers_file.OPTIONAL_COLUMNS)
+    call = _Call("customers", file, translation, dry_run, json)
     sheet = _sheet(call, customers_file.read_customers)
     hashes: dict[str, str] = {}
 
@@ -80,8 +81,9 @@ def services(
     dry_run: bool = DryRunOption,
     json: bool = JsonOption,
 ) -> None:
-    """contract_number,customer_number,kind,product,price,starts_on,addresses"""
-    call = _Call("services", file, _mapping(mapping, "services", services_file.COLUMNS), dry_run, json)
+    """contract_number,customer_number,kind,product,price,starts_on,addresses[,billed_until_on,period_months,ends_on]"""
+    translation = _mapping(mapping, "services", services_file.COLUMNS, services_file.OPTIONAL_COLUMNS)
+    call = _Call("services", file, translation, dry_run, json)
     sheet = _sheet(call, services_file.read_services)
 
     async def work(context: Context, session: AsyncSession) -> Report:
@@ -124,8 +126,8 @@ def credits_(
     _import(call, sheet, work)
 
 
-def _mapping(file: Path | None, kind: Kind, columns: Sequence[str]) -> Translation | None:
-    return read_mapping(file_bytes(file), file.name, kind, columns) if file else None
+def _mapping(file: Path | None, kind: Kind, columns: Sequence[str], optional: Sequence[str] = ()) -> Translation | None:
+    return read_mapping(file_bytes(file), file.name, kind, columns, optional) if file else None
 
 
 def _sheet(call: _Call, reader: Callable[[bytes, str], Sheet[Any]]) -> Sheet[Any]:
@@ -165,14 +167,17 @@ def _in_their_words(error: InputRejected, call: _Call) -> InputRejected:
 
 def _print(call: _Call, sheet: Sheet[Any], report: Report) -> None:
     if call.is_dry and sheet.rows:
-        rows = [asdict(row) for row in sheet.rows[:ROWS_SHOWN]]
-        for row in rows:
-            row.pop("password", None)
-        table(f"The first rows of {call.file.name}", list(rows[0]), [list(row.values()) for row in rows])
+        names = [each.name for each in fields(sheet.rows[0]) if each.repr]  # a password shows itself nowhere
+        rows = [[_shown(getattr(row, name)) for name in names] for row in sheet.rows[:ROWS_SHOWN]]
+        table(f"The first rows of {call.file.name}", names, rows)
     for warning in report.warnings:
         typer.echo(f"warning: {warning}")
     counts = f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged."
     typer.echo(f"{call.kind}: {counts}{' This was a dry run: nothing was written.' if call.is_dry else ''}")
+
+
+def _shown(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else str(value)
 
 
 def file_bytes(file: Path) -> bytes:

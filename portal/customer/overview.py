@@ -20,6 +20,7 @@ from billing.dunning.tables import Acknowledgement, Line, Notice, Showing
 from billing.invoicing.tables import Invoice, InvoiceLine
 from billing.money import ZERO, Money
 from billing.payments.tables import Allocation, Payment
+from billing.services.cover import invoiced_until
 from billing.services.tables import Product, Service, ServiceAddress
 from billing.store.tables import Mail
 from config.errors import NotFound
@@ -58,7 +59,8 @@ class ServiceView:
     product: str
     starts_on: date
     ends_on: date | None
-    billed_until_on: date | None
+    invoiced_until_on: date | None
+    """Of an insurance, the day until which one is covered."""
     line: str
     addresses: tuple[str, ...]
 
@@ -195,7 +197,7 @@ async def _credits(session: AsyncSession, customer_id: int) -> dict[int, Money]:
 
 async def services(session: AsyncSession, customer_id: int) -> list[ServiceView]:
     """Every service with its line's state; those that ended last."""
-    rows = await session.execute(
+    query = (
         select(Service, Product.kind, Product.name, Contract.number, Line.state)
         .join(Product, Product.id == Service.product_id)
         .join(Contract, Contract.id == Service.contract_id)
@@ -203,6 +205,8 @@ async def services(session: AsyncSession, customer_id: int) -> list[ServiceView]
         .where(Contract.customer_id == customer_id)
         .order_by(Service.ends_on.is_not(None), Contract.number, Service.starts_on, Service.id)
     )
+    rows = (await session.execute(query)).all()
+    covered = await invoiced_until(session, [service.id for service, *_ in rows])
     addresses = await _addresses(session, customer_id)
     return [
         ServiceView(
@@ -212,7 +216,7 @@ async def services(session: AsyncSession, customer_id: int) -> list[ServiceView]
             product=product,
             starts_on=service.starts_on,
             ends_on=service.ends_on,
-            billed_until_on=service.billed_until_on,
+            invoiced_until_on=covered.get(service.id),
             line=line or "open",
             addresses=tuple(addresses[service.id]),
         )

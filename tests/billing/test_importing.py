@@ -155,3 +155,20 @@ def test_leading_zeros_of_a_symbol_mean_nothing(number: int, zeros: int) -> None
 def test_what_is_no_symbol_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         symbol(text)
+
+
+@pytest.mark.parametrize(("data", "price"), [(b"number\n1\n", None), (b"number,price\n1,5\n", Money(500))])
+def test_an_optional_column_may_be_missing(data: bytes, price: Money | None) -> None:
+    found: list[Money | None] = []
+
+    def parse_some(row: Row) -> Row:
+        found.append(row.money("price") if row.has("price") else None)
+        return row
+
+    read(data, "things.csv", ("number",), parse_some, optional=("price",)).require_good()
+    assert found == [price]
+
+
+def test_a_column_that_is_neither_needed_nor_optional_is_refused_with_all_that_there_are() -> None:
+    with pytest.raises(InputRejected, match="the columns are number,price"):
+        read(b"number,prize\n1,5\n", "things.csv", ("number",), lambda row: row, optional=("price",))

@@ -167,3 +167,12 @@ def test_whatever_the_bytes_only_a_refusal_comes_out(data: bytes) -> None:
             read_invoices(made, "export.csv").require_good()
         except InputRejected:
             continue
+
+
+def test_an_optional_column_is_there_only_when_it_is_named() -> None:
+    text, export = "[customers.columns]\nname = 'Name'\n", b"Name,ICO\nJana,123\n"
+    with_it = read_mapping(f"{text}company_id = 'ICO'".encode(), "map.toml", "customers", ("name",), ("company_id",))
+    without = read_mapping(text.encode(), "map.toml", "customers", ("name",), ("company_id",))
+
+    assert translate(export, "export.csv", with_it) == b"name,company_id\nJana,123\n"
+    assert translate(export, "export.csv", without) == b"name\nJana\n"

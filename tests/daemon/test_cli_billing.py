@@ -41,6 +41,18 @@ def test_the_invoices_are_mailed_and_in_the_contracts_report(isp: Admin) -> None
     assert "invoice" in [each["kind"] for each in report["mails"]]
 
 
+def test_what_another_program_invoiced_is_told_from_what_is_due(admin: Admin) -> None:
+    admin.import_all()  # services since 2024, and nobody said until when they are invoiced
+    refused = admin.run("bill", "--dry-run")
+    service = admin.run("service", "list", "1001", "--json").json[0]["id"]
+    assert admin.run("service", "billed", service, "--until", "2026-02-28").code == 0
+
+    assert (refused.code, "2 services would be invoiced for days more than 100 days ago" in refused.err) == (1, True)
+    assert "1 services would be" in admin.run("bill", "--dry-run").err
+    assert admin.run("bill", "--far", "--json").json["from_on"] == "2024-01-01"
+    assert admin.run("service", "list", "1001", "--json").json[0]["invoiced_until_on"] == "2026-03-31"
+
+
 def test_a_date_that_is_none_is_named(isp: Admin) -> None:
     ran = isp.run("bill", "--date", "1.4.2026")
 

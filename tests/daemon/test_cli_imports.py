@@ -52,6 +52,9 @@ INVOICES = """Doklad;VS;Vystaveno;Splatnost;Celkem;Zbývá;Stav
 25000007;2001;16.2.2026;2.3.2026;1 599,00 Kč;599,00;vystaveno
 25000008;2001;16.2.2026;2.3.2026;99,00;99,00;stornováno
 """
+CUSTOMER_WITH_PASSWORD = """customer_number,name,email,phone,street,city,postal_code,language,password
+9,Eva,,,,,,cs,tajemství
+"""
 CREDITS = "VS;Přeplatek;Ke dni\n2001;0;28.2.2026\n"
 
 
@@ -95,6 +98,17 @@ def test_a_dry_run_says_what_would_happen_shows_the_first_rows_and_writes_nothin
         "is_dry_run": True,
         "warnings": [],
     }
+
+
+def test_a_dry_run_shows_amounts_and_addresses_as_a_person_writes_them_and_no_password(isp: Admin) -> None:
+    bring(isp, "customers")
+    shown = bring(isp, "services", "--dry-run").out
+    assert "599.00" in shown
+    assert "10.1.0.7" in shown
+    assert "{" not in shown
+    assert "IPv4" not in shown
+    customer = isp.write("c.csv", CUSTOMER_WITH_PASSWORD)
+    assert "tajemství" not in isp.run("import", "customers", customer, "--dry-run").out
 
 
 def test_a_dry_run_names_what_would_be_refused_by_their_columns(isp: Admin) -> None:

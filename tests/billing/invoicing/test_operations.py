@@ -10,13 +10,17 @@ from billing.customers.tables import Contract, Customer
 from billing.importing import Report
 from billing.invoicing.operations import import_invoices
 from billing.invoicing.rules import read_invoices
+from billing.invoicing.run import bill
 from billing.invoicing.tables import Invoice
 from billing.money import Money
 from billing.payments import invariants, ledger
 from billing.payments.tables import Allocation, BankStatement, LedgerTransaction, Payment
+from billing.services.contracts import set_product
+from billing.services.tables import Service, ServicePrice
 from billing.store.engine import Store
 from billing.store.tables import JournalEntry
-from config.errors import InputRejected
+from config.errors import InputRejected, NotAllowed
+from config.settings import Settings
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 TODAY = date(2026, 3, 2)
@@ -192,3 +196,38 @@ async def test_an_invoice_that_is_odd_is_taken_with_a_warning(town: Store) -> No
     assert report.added == 2
     assert [str(warning) for warning in report.warnings] == ["line 3: invoice 102 is due before it was issued"]
     assert await ledger_problems(town) == []
+
+
+async def issue_one(store: Store) -> str:
+    """An invoice by Hradlo itself, for contract 10; its number."""
+    async with store.transaction() as session:
+        contract_id = await session.scalar(select(Contract.id).where(Contract.number == "10"))
+        product_id = await set_product(session, "internet", "Fiber", valid_from_on=TODAY, actor="test", now=NOW)
+        service = Service(contract_id=contract_id, product_id=product_id, starts_on=date(2026, 3, 1))
+        session.add(service)
+        await session.flush()
+        session.add(ServicePrice(service_id=service.id, valid_from_on=service.starts_on, price=Money(500_00)))
+    async for _ in bill(store, Settings(), until_on=TODAY, now=NOW, actor="test"):
+        pass
+    async with store.reading() as session:
+        return str(await session.scalar(select(Invoice.number).where(Invoice.series_id.is_not(None))))
+
+
+async def test_what_hradlo_issued_is_not_changed_by_a_file_and_its_numbers_are_its_own(town: Store) -> None:
+    number = await issue_one(town)
+    assert number == "2600000001"
+    assert await bring(town, f"{number},10,2026-03-02,2026-03-16,500,500") == Report(unchanged=1)
+
+    for line in (f"{number},10,2026-03-02,2026-03-16,600,600", "2600000002,10,2026-03-02,2026-03-16,500,500"):
+        with pytest.raises(InputRejected, match="is of Hradlo's own invoices of 2026"):
+            await bring(town, line)
+
+
+async def test_a_series_does_not_begin_among_the_numbers_of_another_program(town: Store) -> None:
+    await bring(town, "2600000017,10,2026-01-01,2026-01-15,500,500", SECOND)
+
+    with pytest.raises(NotAllowed, match=r"Invoice 2600000017 of another program .* invoice_prefix = \"7{yy}\""):
+        await issue_one(town)
+    with pytest.raises(NotAllowed, match="Invoice 2600000017 of another program"):
+        async for _ in bill(town, Settings(), until_on=TODAY, now=NOW, actor="test", dry_run=True):
+            pass

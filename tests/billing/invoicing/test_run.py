@@ -21,7 +21,8 @@ from billing.invoicing.tables import Invoice, InvoiceLine, InvoiceVat, Sale
 from billing.money import ZERO, Money
 from billing.payments import invariants
 from billing.payments.operations import record
-from billing.services.contracts import pause, set_product, stop
+from billing.services.contracts import pause, set_billed_until, set_product, stop
+from billing.services.cover import invoiced_until
 from billing.services.tables import Product, Service, ServicePause, ServicePrice
 from billing.store import journal
 from billing.store.engine import Store
@@ -140,10 +141,72 @@ async def test_insurance_is_covered_until_the_end_of_what_is_invoiced(store: Sto
     service_id = await add(store, kind="insurance")
     await run_bill(store)
 
+    assert await covered(store) == {service_id: date(2026, 3, 31)}
+
+
+async def test_a_month_that_was_passed_over_covers_nothing(store: Store) -> None:
+    service_id = await add(store, kind="insurance", bills_suspended=False)
+    await run_bill(store)
+    await suspend(store)
+    await run_bill(store, date(2026, 4, 1), NOW + timedelta(days=31))
+
+    assert await covered(store) == {service_id: date(2026, 3, 31)}
+
+
+async def test_what_was_given_back_covers_nothing_and_what_another_program_invoiced_does(store: Store) -> None:
+    service_id = await add(store, kind="insurance", starts_on=date(2026, 1, 1))
+    async with store.transaction() as session:
+        until_on = date(2026, 2, 28)
+        await set_billed_until(session, service_id, until_on, why="", actor="test", now=NOW)
+    await run_bill(store)
+    async with store.transaction() as session:
+        await credit(session, "2600000001", SETTINGS, why="sold the device", actor="test", now=NOW)
+
+    assert await covered(store) == {service_id: date(2026, 2, 28)}
+
+
+async def covered(store: Store) -> dict[int, date]:
     async with store.reading() as session:
-        assert await session.scalar(select(Service.billed_until_on).where(Service.id == service_id)) == date(
-            2026, 3, 31
-        )
+        return await invoiced_until(session, (await session.scalars(select(Service.id))).all())
+
+
+async def suspend(store: Store) -> None:
+    async with store.transaction() as session:
+        contract_id = await session.scalar(select(Contract.id))
+        session.add(Line(contract_id=contract_id, state="suspended", since_at=NOW))
+
+
+async def test_another_program_has_no_say_once_hradlo_has_invoiced(store: Store) -> None:
+    service_id = await add(store)
+    await run_bill(store)
+
+    with pytest.raises(NotAllowed, match="Hradlo itself has invoiced service"):
+        async with store.transaction() as session:
+            await set_billed_until(session, service_id, date(2026, 6, 30), why="", actor="test", now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("until_on", "starts_on", "words"),
+    [
+        (date(2027, 3, 1), MARCH, "more than 100 days ahead"),
+        (
+            MARCH,
+            date(2019, 3, 1),
+            "1 services would be invoiced for days more than 100 days ago, the oldest since 2019",
+        ),
+        (date(2026, 4, 1), date(2026, 1, 1), ""),
+    ],
+)
+async def test_what_is_far_from_today_is_not_invoiced_unless_it_is_meant(
+    store: Store, until_on: date, starts_on: date, words: str
+) -> None:
+    await add(store, starts_on=starts_on)
+    async with store.reading() as session:
+        if not words:
+            await run.require_near(session, until_on, MARCH)
+            return
+        with pytest.raises(NotAllowed, match=words):
+            await run.require_near(session, until_on, MARCH)
 
 
 async def test_credit_of_a_paid_invoice_pays_the_new_one_at_once(store: Store) -> None:
@@ -179,9 +242,7 @@ async def test_sold_goods_are_on_the_next_invoice_with_their_serial_number_once(
 
 async def test_a_product_that_is_skipped_while_suspended_leaves_the_period_out(store: Store) -> None:
     service_id = await add(store, bills_suspended=False)
-    async with store.transaction() as session:
-        contract_id = await session.scalar(select(Contract.id))
-        session.add(Line(contract_id=contract_id, state="suspended", since_at=NOW))
+    await suspend(store)
     await run_bill(store)
     async with store.transaction() as session:
         await session.execute(update(Line).values(state="open"))

@@ -2,19 +2,21 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from sqlalchemy import select
 
 from billing.customers.tables import Contract, Customer
 from billing.importing import Report
+from billing.invoicing.run import bill
 from billing.services.operations import contract_of, import_services, networks
 from billing.services.rules import read_services
-from billing.services.tables import ServicePrice
+from billing.services.tables import Service, ServicePrice
 from billing.store.engine import Store
 from billing.store.tables import JournalEntry
 from config.errors import InputRejected
+from config.settings import Settings
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 HEADER = "contract_number,customer_number,kind,product,price,starts_on,addresses\n"
@@ -168,3 +170,48 @@ async def test_who_asks_is_known_by_the_source_address(town: Store, source: str,
         numbers = {row[0]: row[1] for row in await session.execute(select(Contract.id, Contract.number))}
 
     assert numbers.get(found) == contract
+
+
+async def bring_with_terms(store: Store, terms: str) -> Report:
+    columns = "billed_until_on,period_months,ends_on"
+    sheet = read_services(f"{HEADER.strip()},{columns}\n{service(10, '')},{terms}".encode(), "services.csv")
+    async with store.transaction() as session:
+        return await import_services(session, sheet, actor="admin:test", now=NOW)
+
+
+async def terms_of(store: Store) -> tuple[object, ...]:
+    async with store.reading() as session:
+        one = (await session.scalars(select(Service))).one()
+        return one.billed_until_on, one.period_months, one.ends_on
+
+
+async def test_what_another_program_invoiced_how_and_until_when_comes_along(town: Store) -> None:
+    assert await bring_with_terms(town, "2026-03-31,3,2026-12-31") == Report(added=1)
+    assert await terms_of(town) == (date(2026, 3, 31), 3, date(2026, 12, 31))
+
+    assert await bring_with_terms(town, "2026-06-30,3,") == Report(changed=1)
+    assert await bring_with_terms(town, "2026-06-30,3,") == Report(unchanged=1)
+    assert await terms_of(town) == (date(2026, 6, 30), 3, date(2026, 12, 31))
+
+
+async def test_once_hradlo_has_invoiced_a_service_the_other_program_says_nothing_any_more(town: Store) -> None:
+    await bring_with_terms(town, "2026-02-28,1,")
+    async for _ in bill(town, Settings(), until_on=date(2026, 3, 2), now=NOW, actor="admin:test"):
+        pass
+
+    assert await bring_with_terms(town, "2026-02-28,1,") == Report(unchanged=1)
+    assert (await terms_of(town))[0] == date(2026, 3, 31)
+
+
+@pytest.mark.parametrize(
+    ("terms", "words"),
+    [
+        ("2025-12-31,1,", "but the service starts on 2026-01-01"),
+        (",1,2025-12-31", "but the service starts on 2026-01-01"),
+        (",2,", "'2' is none of 1, 3, 12"),
+        ("31.3.2026,,", "is not a date"),
+    ],
+)
+async def test_terms_that_can_not_be_are_refused(town: Store, terms: str, words: str) -> None:
+    with pytest.raises(InputRejected, match=words):
+        await bring_with_terms(town, terms)

@@ -128,3 +128,9 @@ def test_the_days_of_a_month_cost_together_what_the_month_costs_to_a_haler_each(
     assert abs((parts - cost(of, *month)).minor) <= 1
     if not any(is_paused(pauses, month[0] + timedelta(days=n)) for n in range(31)):
         assert cost(of, *month) == Money(price)
+
+
+def test_of_a_year_no_more_than_the_month_is_left_out_while_the_line_is_suspended() -> None:
+    skipped = charges(date(2026, 3, 1), starts_on=date(2026, 3, 1), period_months=12, is_skipped=True)
+
+    assert skipped == [(date(2026, 3, 1), date(2026, 3, 31), "0.00")]
