@@ -9,11 +9,11 @@ import typer
 
 from billing.invoicing.documents.logo import logo_problems
 from billing.letters.checking import template_problems
-from billing.store.backup import back_up
 from billing.store.schema_version import upgrade as upgrade_database
-from config.errors import HradloError, NotAllowed, NotFound, SettingsError
+from config.errors import HradloError, NotFound, SettingsError
 from config.example import Values, write
 from config.settings import SIGNING_KEY_BYTES_MIN
+from daemon.backing_up import back_up
 from daemon.cli.context import JsonOption, current, out
 from daemon.doctor import Finding, examine
 from daemon.terminal import table
@@ -90,13 +90,14 @@ def _create_database() -> None:
     typer.echo("The database is ready.")
 
 
-def backup(file: Path = typer.Argument(..., metavar="FILE")) -> None:
-    """Copies the database while everything runs. Keep the copy away from this machine."""
-    url = current.settings.database.url
-    if not url.startswith(SQLITE):
-        raise NotAllowed("PostgreSQL is backed up by its own means.", "For example by pg_dump --format=custom.")
-    back_up(Path(url.removeprefix(SQLITE)), file)
-    typer.echo(f"Wrote {file}. The config and the secrets, beside {current.config}, are not in it.")
+def backup(
+    file: Path = typer.Argument(..., metavar="FILE"),
+    unseen: bool = typer.Option(False, "--unseen", help="PostgreSQL: do not restore the copy to look at it."),
+) -> None:
+    """Copies the database while everything runs, and opens the copy to check it. Keep it away from this machine."""
+    looked = asyncio.run(back_up(current.settings.database.url, file, is_unseen=unseen))
+    typer.echo(f"Wrote {file}: {looked or 'an archive of pg_dump, not looked at'}.")
+    typer.echo(f"The config and the secrets, beside {current.config}, are not in it.")
 
 
 def upgrade() -> None:

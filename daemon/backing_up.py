@@ -1,0 +1,80 @@
+"""`hradlo backup`: a copy that was opened and looked at, or no copy.
+
+What is asked of it is what a restore would need: the schema that this program reads, a journal whose chain is whole,
+books that sum to zero.
+"""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from billing.payments import invariants
+from billing.payments.tables import Payment
+from billing.store import backup, journal
+from billing.store.engine import Store
+from config.errors import StoreError
+
+SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What stands in a copy."""
+
+    journal_entries: int
+    newest_payment_on: date | None
+
+    def __str__(self) -> str:
+        newest = f"the newest payment is of {self.newest_payment_on}" if self.newest_payment_on else "no payment yet"
+        entries = f"{self.journal_entries} journal entries in an unbroken chain"
+        return f"opened and checked: {entries}, books in balance, {newest}"
+
+
+async def back_up(url: str, target: Path, *, is_unseen: bool = False) -> Looked | None:
+    """Copies the database while everything runs, and looks at the copy before it gets its name.
+
+    `is_unseen`: a PostgreSQL archive is not restored to look at it; then None. Raises `NotAllowed`, `StoreError`.
+    """
+    unfinished = backup.begin(target)
+    try:
+        looked = await _copy(url, unfinished, is_unseen)
+        await asyncio.to_thread(backup.finish, unfinished, target)
+    finally:
+        for leftover in (unfinished, *(unfinished.with_name(f"{unfinished.name}-{what}") for what in ("wal", "shm"))):
+            with suppress(FileNotFoundError):
+                leftover.unlink()
+    return looked
+
+
+async def _copy(url: str, unfinished: Path, is_unseen: bool) -> Looked | None:
+    if url.startswith(SQLITE):
+        await asyncio.to_thread(backup.copy_sqlite, Path(url.removeprefix(SQLITE)), unfinished)
+        looked = await look_at(f"{SQLITE}{unfinished}")
+        await asyncio.to_thread(backup.make_one_file, unfinished)
+        return looked
+    await backup.dump_postgresql(url, unfinished)
+    if is_unseen:
+        return None
+    async with backup.restored_postgresql(url, unfinished) as scratch:
+        return await look_at(scratch)
+
+
+async def look_at(url: str) -> Looked:
+    """Opens a database and checks all that can be checked; raises `StoreError` that names what is wrong."""
+    store = Store.open(url)
+    try:
+        await store.check()
+        async with store.reading() as session:
+            entries = await journal.verify(session)
+            problems = await invariants.verify(session)
+            newest = await session.scalar(select(func.max(Payment.booked_on)))
+    finally:
+        await store.close()
+    if problems:
+        words = "; ".join(str(problem) for problem in problems)
+        raise StoreError(f"The database is not sound: {words}.", "See `hradlo audit verify`; keep older backups.")
+    return Looked(entries, newest)
