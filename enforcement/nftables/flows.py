@@ -13,7 +13,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Self
@@ -22,6 +22,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink import NETLINK_NETFILTER, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST
 from pyroute2.netlink.nfnetlink import NFNL_SUBSYS_CTNETLINK
 
+from enforcement.networks import Networks
 from enforcement.nftables.ruleset import NftSettings
 from enforcement.state import Address, LineState, Plan
 
@@ -33,24 +34,6 @@ _CTA_TUPLE_ORIG, _CTA_TUPLE_REPLY, _CTA_ID, _CTA_ZONE = 1, 2, 12, 18
 _SENT_AT_ONCE = 100
 _BUFFER_BYTES = 1 << 20
 _TCP = 6
-
-
-class Networks:
-    """Addresses and networks, asked whether they hold one address in constant time."""
-
-    def __init__(self, addresses: Iterable[Address]) -> None:
-        self._by_size: dict[tuple[int, int], set[bytes]] = {}
-        for address in addresses:
-            self._by_size.setdefault((len(address.packed), address.prefix_length), set()).add(address.packed)
-
-    def __contains__(self, packed: bytes) -> bool:
-        return any(
-            size == len(packed) and _masked(packed, length) in members
-            for (size, length), members in self._by_size.items()
-        )
-
-    def __bool__(self) -> bool:
-        return bool(self._by_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,14 +158,6 @@ def parse(entry: bytes) -> Flow | None:
         port=int.from_bytes(entry[port_at : port_at + 2], "big"),
         name=entry[:start],
     )
-
-
-def _masked(packed: bytes, prefix_length: int) -> bytes:
-    kept, bits = divmod(prefix_length, 8)
-    if kept == len(packed):
-        return packed
-    partial = packed[kept] & (0xFF00 >> bits)
-    return packed[:kept] + bytes([partial & 0xFF]) + bytes(len(packed) - kept - 1)
 
 
 def _allowed(settings: NftSettings) -> Iterator[Address]:
