@@ -5,7 +5,10 @@ the lines that are none, or raises `CallsRejected`, nothing else. `disagreements
 line whose times and seconds do not agree is refused, because one shifted column would charge a call that never was.
 """
 
-from collections.abc import Iterator, Sequence
+import csv
+import re
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -22,6 +25,10 @@ ROUNDING_SECONDS = 2
 """Exchanges round each instant and each duration for itself."""
 NUMBER_CHARACTERS_MAX = 64
 ID_CHARACTERS_MAX = 120
+LINE_CHARACTERS_MAX = 16_384
+
+_ID = re.compile(r"[0-9A-Za-z._@:+=-]{1,120}", re.ASCII)
+_SECONDS = re.compile(r"[0-9]{1,7}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +85,75 @@ def rejected(
     if len(problems) > len(shown):
         shown.append(Problem("further on", f"there are {len(problems) - len(shown)} more problems"))
     return CallsRejected("The call records were refused whole; nothing of them was stored:", shown, remedy)
+
+
+class Unreadable(ValueError):
+    """A line is no call record: why, as the end of a sentence that begins with its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a parser made of its bytes."""
+
+    records: tuple[CallRecord, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    """Of the lines that are no records, each with its place."""
+
+
+def number(text: str) -> str:
+    """A caller or a called as the exchange wrote it, for people to read, too; raises `Unreadable`."""
+    text = text.strip()
+    if len(text) > NUMBER_CHARACTERS_MAX or not text.isprintable():
+        raise Unreadable(f"{text[:NUMBER_CHARACTERS_MAX]!r} is no number that can be called")
+    return text
+
+
+def identity(text: str) -> str:
+    """An exchange's id of a call; raises `Unreadable`."""
+    if not _ID.fullmatch(text):
+        raise Unreadable(f"its id {text[:ID_CHARACTERS_MAX]!r} is none")
+    return text
+
+
+def seconds(text: str, what: str) -> int:
+    """A whole number of seconds; raises `Unreadable`."""
+    if not _SECONDS.fullmatch(text):
+        raise Unreadable(f"its {what} {text[:40]!r} is no number of seconds")
+    return int(text)
+
+
+def agreeing(record: CallRecord) -> CallRecord:
+    """The record, if it does not contradict itself; else raises `Unreadable` with all that it contradicts."""
+    found = "; ".join(disagreements(record))
+    if found:
+        raise Unreadable(found)
+    return record
+
+
+def read_lines(data: bytes, first_line: int, read_line: Callable[[str], CallRecord | None]) -> Reading:
+    """One record a line. A line is a line whatever its quotes say, so that a damaged one does not take its neighbours
+    with it. Names of callers may be in any encoding: nothing that is read of a line is not ASCII.
+    """
+    records, problems = [], []
+    for place, raw in enumerate(data.removeprefix(BOM_UTF8).split(b"\n"), start=first_line):
+        line = raw.decode("utf-8", "replace").rstrip("\r")
+        if not line.strip():
+            continue
+        try:
+            if len(line) > LINE_CHARACTERS_MAX:
+                raise Unreadable(f"has {len(line)} characters, more than any call record")
+            record = read_line(line)
+        except Unreadable as error:
+            problems.append(Problem(f"line {place}", str(error)))
+        else:
+            records += [record] if record else []
+    return Reading(tuple(records), tuple(problems))
+
+
+def cells(line: str) -> list[str]:
+    """A line of CSV with commas; raises `Unreadable`."""
+    try:
+        (row,) = csv.reader([line], strict=True)
+    except (csv.Error, ValueError) as error:
+        raise Unreadable(f"is no CSV: {error}") from None
+    return row
