@@ -15,7 +15,8 @@ from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
 from config.errors import NotAllowed
-from config.settings import Section, Settings, parse
+from config.section import Section
+from config.settings import Settings, parse
 
 Values = Mapping[str, Mapping[str, object]]
 """Chosen values: table, key, value."""

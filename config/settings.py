@@ -15,21 +15,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from config import demands
 from config.errors import Problem, SettingsError
+from config.section import Section
 from config.setting_types import Address, Endpoint, Iban, TimeZone, Url, VatRate, Weekday
 from config.validation import problems_of
+from config.voip_settings import Voip
 
 DEFAULT_PATH = Path("/etc/hradlo/hradlo.toml")
 SIGNING_KEY_BYTES_MIN = 32
-
-
-class Section(BaseModel):
-    """A table of the file: unknown keys are errors, values don't change after start."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Isp(Section):
@@ -298,6 +294,7 @@ class Settings(Section):
     documents: Documents = Documents()  # type: ignore[call-arg]
     payments: Payments = Payments()  # type: ignore[call-arg]
     fio: Fio = Fio()  # type: ignore[call-arg]
+    voip: Voip = Voip()  # type: ignore[call-arg]
     daemon: Daemon = Daemon()  # type: ignore[call-arg]
 
     @cached_property

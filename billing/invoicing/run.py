@@ -164,13 +164,7 @@ async def _bill_batch(
 
 
 def _drafts(due: Sequence[Due], settings: Settings, now: datetime) -> list[InvoiceDraft]:
-    issued_on = _today(settings, now)
-    invoicing = settings.invoicing
-    own = invoicing.own_vat_rates
-
-    def rate_of(category: str) -> int:
-        return vat.basis_points(settings.isp.country, category, issued_on, own) if invoicing.is_vat_payer else 0
-
+    rate_of = vat.rates_on(_today(settings, now), settings)
     items_of: dict[int, list[Item]] = defaultdict(list)
     for one in due:
         items_of[one.contract_id] += one.items

@@ -7,7 +7,7 @@ it exactly (zákon o DPH § 37; rounding line by line would differ on every thir
 
 import tomllib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from billing.money import Money
 from config.errors import InputRejected, Problem
+from config.settings import Settings
 
 _FILE = Path(__file__).parent / "vat_rates.toml"
 _WHOLE = 10_000
@@ -58,6 +59,17 @@ def basis_points(country: str, category: str, on: date, own: Sequence[tuple[str,
         "There is no VAT rate.",
         [Problem(f"{country} {category}", f"no rate on {on}: add one to [[invoicing.vat_rates]]")],
     )
+
+
+def rates_on(day: date, settings: Settings) -> Callable[[str], int]:
+    """What knows the basis points of a category on a day; nought for all of who pays no VAT."""
+    invoicing = settings.invoicing
+    own = invoicing.own_vat_rates
+
+    def rate_of(category: str) -> int:
+        return basis_points(settings.isp.country, category, day, own) if invoicing.is_vat_payer else 0
+
+    return rate_of
 
 
 def vat_within(total: Money, rate_basis_points: int) -> Money:

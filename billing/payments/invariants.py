@@ -20,8 +20,8 @@ from billing.payments.tables import Allocation, LedgerTransaction, Payment, Paym
 from billing.store.schema import Amount
 from config.errors import Problem
 
-_OF_CONTRACTS = (ledger.RECEIVABLE, ledger.CREDIT)
-_OF_NOBODY = (ledger.SUSPENSE, ledger.OTHER, ledger.REVENUE, ledger.VAT)
+_OF_CONTRACTS = (ledger.RECEIVABLE, ledger.CREDIT, ledger.VOIP)
+_OF_NOBODY = (ledger.SUSPENSE, ledger.OTHER, ledger.REVENUE, ledger.VAT, ledger.VOIP_PREPAID)
 _INVOICE_KEY = "invoice:"
 _ISSUED = Invoice.series_id.is_not(None)
 """By Hradlo; other documents have neither lines nor VAT here."""
@@ -211,7 +211,7 @@ async def _unbalanced_whole(session: AsyncSession) -> Problem | None:
 
 
 async def _strange_posting(session: AsyncSession) -> Problem | None:
-    """Receivable and credit are a contract's, opening may be, the others are not, and there are no more accounts."""
+    """Receivable, credit and calls are a contract's, opening may be, others are not, and there are no more accounts."""
     is_whole = Posting.account.in_(_OF_NOBODY) | Posting.account.startswith(ledger.BANK)
     is_right = (
         (Posting.account == ledger.OPENING)

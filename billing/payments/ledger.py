@@ -10,6 +10,9 @@
                                                                    a contract brought along (debit)
     revenue            what was invoiced, without VAT              an invoice (credit)
     vat                the VAT of it, owed to the state            an invoice (credit)
+    voip               prepaid calls that a contract has left      a top-up (credit)
+    voip_prepaid       what was invoiced for calls and not called  a top-up (debit)
+                       yet: an accountant's deferred revenue
 
 Debits are positive, credits negative, and the sides of a fact sum to zero. The key of a fact makes it
 unrepeatable: posting it again changes nothing, posting something else under it is refused. Sealing is the last
@@ -35,6 +38,8 @@ OTHER = "other"
 OPENING = "opening"
 REVENUE = "revenue"
 VAT = "vat"
+VOIP = "voip"
+VOIP_PREPAID = "voip_prepaid"
 BANK = "bank:"
 
 KEYS_PER_QUERY = 1000

@@ -13,6 +13,7 @@ from billing.payments import tables as payments
 from billing.services import tables as services
 from billing.store import tables as store
 from billing.store.schema import Base
+from billing.voip import tables as voip
 
-ROOMS = (customers, services, invoicing, payments, dunning, store)
+ROOMS = (customers, services, invoicing, payments, dunning, voip, store)
 METADATA: MetaData = Base.metadata

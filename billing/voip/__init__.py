@@ -1,1 +1,7 @@
-"""The VoIP zone: what a call costs, credit, calls, and who may call."""
+"""Telephone numbers with prepaid credit: what a call costs, topping up, live authorisation, call records.
+
+    typed number ──► numbers ──► called number ──► decks, rating ──► price
+    exchange asks ─► holds (authorize) ──► call record ──► settling (record_calls) ──► credit
+
+`docs/voip.md` tells it in whole; `operations.py` has what an admin and the VoIP zone do.
+"""

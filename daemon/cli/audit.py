@@ -11,6 +11,7 @@ from billing.payments import invariants
 from billing.store import clock_guard, journal
 from billing.store.engine import Store
 from billing.store.tables import JournalEntry
+from billing.voip import invariants as voip_invariants
 from config.errors import JournalBroken, Problem
 from daemon.cli.context import Context, JsonOption, WhyOption, current, out, run
 from daemon.terminal import table
@@ -67,7 +68,7 @@ async def _newest(session: AsyncSession, count: int) -> list[dict[str, object]]:
 
 @app.command()
 def verify(json: bool = JsonOption) -> None:
-    """Checks the journal's chain and every invariant of the ledger; exit code 1 when one is broken."""
+    """Checks the journal's chain and every invariant of the ledger and of calls; exit code 1 when one is broken."""
 
     async def work(context: Context, store: Store) -> tuple[int, list[Problem]]:
         async with store.reading() as session:
@@ -75,7 +76,8 @@ def verify(json: bool = JsonOption) -> None:
                 count, problems = await journal.verify(session), []
             except JournalBroken as error:
                 count, problems = 0, [Problem("journal", str(error))]
-            return count, problems + await invariants.verify(session)
+            books = [*await invariants.verify(session), *await voip_invariants.verify(session)]
+            return count, problems + books
 
     count, problems = run(work)
     if json:
