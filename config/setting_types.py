@@ -7,8 +7,12 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, PlainValidator
+from pydantic import AfterValidator, PlainValidator, StringConstraints
 from schwifty import IBAN
+
+MAIN_SITE = "main"
+"""The site of an ISP that has only one."""
+SITE_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,39}$"
 
 
 def _known_zone(name: str) -> str:
@@ -59,4 +63,5 @@ Url = Annotated[str, AfterValidator(_plain_url)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Address = Annotated[IPv4Address | IPv6Address, PlainValidator(_address)]
 VatRate = Annotated[str, AfterValidator(_vat_rate)]
+Site = Annotated[str, StringConstraints(pattern=SITE_PATTERN)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError
 from config import demands
 from config.errors import Problem, SettingsError
 from config.section import Section
-from config.setting_types import Address, Endpoint, Iban, TimeZone, Url, VatRate, Weekday
+from config.setting_types import MAIN_SITE, Address, Endpoint, Iban, Site, TimeZone, Url, VatRate, Weekday
 from config.validation import problems_of
 from config.voip_settings import Voip
 
@@ -181,6 +181,7 @@ class Enforcement(Section):
     driver: Literal["nftables", "dryrun"] = Field(
         "nftables", description="dryrun decides and mails, but writes nothing."
     )
+    site: Site = Field(MAIN_SITE, description="This gateway's name, where there are several; see docs/gateways.md.")
     subscriber_interfaces: tuple[str, ...] = Field((), description="Interfaces behind which subscribers are.")
     resolvers: tuple[Address, ...] = Field((), description="DNS servers that a suspended line may ask.")
     dns_queries_per_second: int = Field(20, ge=1, description="… each source so many at most.")

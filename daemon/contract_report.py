@@ -19,8 +19,9 @@ from billing.money import Money
 from billing.payments.open_items import credits_of
 from billing.payments.tables import Payment
 from billing.services.contracts import services_of
-from billing.services.operations import networks
+from billing.services.operations import places_of
 from billing.store.tables import JournalEntry, Mail
+from config.setting_types import MAIN_SITE
 from config.settings import Settings
 from daemon.terminal import console, table
 
@@ -113,7 +114,7 @@ async def report(session: AsyncSession, contract_number: str, settings: Settings
         next_look_at=local(decision.next_look_at),
         protected=_protection(contract, facts.promise_until_on),
         parked=decision.parked,
-        addresses=tuple(text for text, _ in await networks(session, [contract_id])),
+        addresses=tuple(_place(site, text) for site, text in await places_of(session, contract_id)),
         services=await _services(session, contract_id, now.astimezone(settings.zone).date()),
         invoices=await _invoices(session, contract_id),
         payments=await _payments(session, contract_id),
@@ -128,6 +129,10 @@ async def report(session: AsyncSession, contract_number: str, settings: Settings
             ]
         ),
     )
+
+
+def _place(site: str, network: str) -> str:
+    return network if site == MAIN_SITE else f"{network} at {site}"
 
 
 def _protection(contract: Contract, promise_until_on: object) -> str:

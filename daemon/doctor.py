@@ -14,10 +14,12 @@ from billing.payments.statements import missing_statements
 from billing.store.clock_guard import require_plausible
 from billing.store.engine import Store
 from config.clock import Clock
-from config.errors import ClockBehind, HradloError
+from config.errors import ClockBehind, DriverError, HradloError
+from config.setting_types import MAIN_SITE
 from config.settings import Settings
-from daemon.drivers import open_driver
+from daemon.drivers import open_drivers
 from daemon.status import engine_state
+from enforcement.driver import Driver
 
 PATIENCE_SECONDS = 3
 BUILT_YEAR = 2026
@@ -108,18 +110,21 @@ async def _network(settings: Settings) -> list[Finding]:
     if settings.enforcement.driver == "dryrun":
         return [Finding(name, True, "decides and mails, and writes nothing to the network")]
     try:
-        driver = await open_driver(settings)
+        async with open_drivers(settings) as drivers:
+            return [await _site(name, site, driver) for site, driver in drivers.items()]
     except HradloError as error:
         return [Finding(name, False, error.message, error.remedy)]
+
+
+async def _site(name: str, site: str, driver: Driver) -> Finding:
+    what = name if site == MAIN_SITE else f"{name}, site {site}"
     try:
         observed = await driver.observe()
-    except HradloError as error:
-        return [Finding(name, False, error.message, error.remedy)]
-    finally:
-        await driver.close()
+    except DriverError as error:
+        return Finding(what, False, error.message, error.remedy)
     if not observed.is_installed:
-        return [Finding(name, False, "Hradlo's rules are not installed", "A running engine installs them by itself.")]
-    return [Finding(name, True, f"{len(observed.lines)} restricted addresses")]
+        return Finding(what, False, "Hradlo's rules are not installed", "A running engine installs them by itself.")
+    return Finding(what, True, f"{len(observed.lines)} restricted addresses")
 
 
 async def _interfaces(settings: Settings) -> list[Finding]:

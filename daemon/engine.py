@@ -1,14 +1,14 @@
-"""The engine: wakes the reconciler, and runs the jobs beside it, until it is told to stop.
+"""The engine: looks and decides, keeps every site at work, and runs the jobs beside it, until it is told to stop.
 
-What wakes it: the doorbell, the next moment at which a standing may change, a foreign change of the network, a new
-address in the garden; and without any of these, `reconcile_seconds`. Between two full looks at the network, the
-doorbell leads to quick rounds.
+What makes it look: the doorbell, the next moment at which a standing may change; and without any of these,
+`reconcile_seconds`. What a look finds, it tells the sites (see `site`), which carry it to the network.
 """
 
 import asyncio
+import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,20 +19,20 @@ from billing.invoicing.documents.rendering import Renderer
 from billing.payments.folder import import_ready
 from billing.store.engine import Store
 from config.clock import Clock, monotonic_seconds
-from config.errors import ClockBehind, DriverError, HradloError
+from config.errors import ClockBehind, HradloError
 from config.settings import Settings
 from daemon import doorbell, sdnotify
 from daemon.bank_download import keep_downloading
 from daemon.garden import Garden
 from daemon.mailer import send_due
 from daemon.reconcile import Reconciler
-from daemon.usage import count_usage
+from daemon.site import Site
 from enforcement.driver import Driver
 
 MAIL_EVERY_SECONDS = 5
 MAIL_AFTER_TROUBLE_SECONDS = 60
 RETRY_SECONDS = 5
-QUICK_ROUNDS_IN_A_ROW_MAX = 50
+LOOKS_IN_A_ROW_MAX = 50
 
 log = structlog.get_logger()
 
@@ -40,65 +40,58 @@ log = structlog.get_logger()
 class Engine:
     """One gateway's engine. `run` lasts until it is cancelled, and changes nothing on the network when it ends."""
 
-    def __init__(self, settings: Settings, store: Store, driver: Driver, clock: Clock) -> None:
+    def __init__(self, settings: Settings, store: Store, drivers: Mapping[str, Driver], clock: Clock) -> None:
         self._settings = settings
         self._store = store
-        self._driver = driver
         self._clock = clock
         self._garden = Garden(settings.enforcement.garden)
-        self._reconciler = Reconciler(settings, store, driver, clock, self._garden.wanted)
+        self._reconciler = Reconciler(settings, store, drivers, clock, self._garden.wanted)
+        self._sites = [Site(enforcer, settings, store, clock) for enforcer in self._reconciler.enforcers]
         self._woken = asyncio.Event()
-        self._must_observe = True
-        self._last_round_seconds = monotonic_seconds()
-        """When a round last ended, well or not: what the watchdog looks at."""
+        self._last_look_seconds = monotonic_seconds()
+        """When a look last ended, well or not: what the watchdog looks at."""
 
     async def run(self) -> None:
         """Runs everything; raises what is worth a restart."""
         runtime = self._settings.daemon.runtime_directory
         async with doorbell.listening(runtime, self._woken.set), asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep_reconciling(), name="reconcile")
-            tasks.create_task(self._keep_watching_the_network(), name="watch the network")
+            tasks.create_task(self._keep_looking(), name="look")
+            for site in self._sites:
+                tasks.create_task(site.run(), name=f"site {site.name}")
             tasks.create_task(self._keep_garden(), name="garden")
             tasks.create_task(self._keep_mailing(), name="mail")
             tasks.create_task(self._keep_watchdog_fed(), name="watchdog")
-            if self._settings.usage.collect_seconds:
-                tasks.create_task(self._keep_counting(), name="usage")
             if self._settings.payments.watch_folder:
                 tasks.create_task(self._keep_importing(), name="watched folder")
             if self._settings.fio.tokens:
                 downloading = keep_downloading(self._settings, self._store, self._clock, self._woken.set)
                 tasks.create_task(downloading, name="Fio")
 
-    # ── rounds ──────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── looks ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _keep_reconciling(self) -> None:
+    async def _keep_looking(self) -> None:
         while True:
             self._woken.clear()
-            observes, self._must_observe = self._must_observe, False
-            patience_seconds = await self._rounds(observes)
-            self._last_round_seconds = monotonic_seconds()
-            try:
+            patience_seconds = await self._look()
+            self._last_look_seconds = monotonic_seconds()
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience_seconds):
                     await self._woken.wait()
-            except TimeoutError:
-                self._must_observe = True
 
-    async def _rounds(self, observes: bool) -> float:
-        """Rounds until one is quiet; returns for how many seconds there is nothing to do."""
+    async def _look(self) -> float:
+        """Looks until there is no news; returns for how many seconds there is nothing to do."""
         try:
-            done = await self._reconciler.round(observes=observes)
-            for _ in range(QUICK_ROUNDS_IN_A_ROW_MAX):
-                if done.is_quiet:
+            for _ in range(LOOKS_IN_A_ROW_MAX):
+                looked_at, news = await self._reconciler.look()
+                for site in self._sites if looked_at else ():
+                    site.wake()
+                if not news:
                     break
-                done = await self._reconciler.round(observes=False)
-        except DriverError as error:
-            log.error("network not reached", error=str(error))
-            return RETRY_SECONDS
         except ClockBehind as error:
             log.error("the clock is wrong; nothing is changed", error=str(error))
             return RETRY_SECONDS
         except (DBAPIError, OSError) as error:
-            # No facts, no verdict: the network stays as it is.
+            # No facts, no verdict: the network stays as it is, and is kept so.
             log.error("database not reached; nothing is changed", error=str(error))
             return RETRY_SECONDS
         return self._seconds_until_next_look()
@@ -110,27 +103,13 @@ class Engine:
         until = (self._reconciler.next_look_at - self._clock.now()).total_seconds()
         return min(longest, max(until, 0.05))
 
-    def _observe_again(self) -> None:
-        self._must_observe = True
-        self._woken.set()
-
     # ── what wakes it, and what runs beside it ──────────────────────────────────────────────────────────────────
-
-    async def _keep_watching_the_network(self) -> None:
-        while True:
-            try:
-                await self._driver.foreign_change()
-            except DriverError as error:
-                log.error("network events lost", error=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                log.warning("somebody else changed our rules; healing")
-            self._observe_again()
 
     async def _keep_garden(self) -> None:
         while True:
             if await self._garden.refresh():
-                self._observe_again()
+                for site in self._sites:
+                    site.wake(observes=True)
             await asyncio.sleep(self._settings.enforcement.garden_refresh_seconds)
 
     async def _keep_mailing(self) -> None:
@@ -173,21 +152,14 @@ class Engine:
                     self._woken.set()
             await asyncio.sleep(self._settings.payments.watch_seconds)
 
-    async def _keep_counting(self) -> None:
-        while True:
-            try:
-                await count_usage(self._store, self._driver, self._settings, self._clock)
-            except (DBAPIError, DriverError, OSError) as error:
-                log.error("transferred data not counted", error=str(error))
-            await asyncio.sleep(self._settings.usage.collect_seconds)
-
     async def _keep_watchdog_fed(self) -> None:
-        """Feeds systemd's watchdog while rounds go on; a round that hangs stops the feeding."""
+        """Feeds systemd's watchdog while looks and rounds go on; one that hangs stops the feeding."""
         limit_seconds = sdnotify.watchdog_seconds()
         while limit_seconds is not None:
-            # A round may be long, but not endless.
+            # A look or a round may be long, but not endless.
             patience_seconds = 3 * self._settings.enforcement.reconcile_seconds + 60
-            if monotonic_seconds() - self._last_round_seconds < patience_seconds:
+            oldest_seconds = min(self._last_look_seconds, *(site.last_round_seconds for site in self._sites))
+            if monotonic_seconds() - oldest_seconds < patience_seconds:
                 sdnotify.notify(WATCHDOG=1)
             await asyncio.sleep(limit_seconds / 3)
 

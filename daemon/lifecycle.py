@@ -17,7 +17,7 @@ from config.clock import Clock
 from config.logging import configure
 from config.settings import Settings
 from daemon import doorbell, sdnotify
-from daemon.drivers import open_driver
+from daemon.drivers import open_drivers
 from daemon.engine import Engine, only_engine
 from portal.server import serve
 
@@ -88,10 +88,8 @@ async def _stopped() -> None:
 
 async def _engine(stack: contextlib.AsyncExitStack, settings: Settings, store: Store, clock: Clock) -> Engine:
     stack.enter_context(only_engine(settings.daemon.runtime_directory))
-    driver = await open_driver(settings)
-    stack.push_async_callback(driver.close)
-    await driver.observe()  # without the right to look there is nothing to run: say so now
-    return Engine(settings, store, driver, clock)
+    drivers = await stack.enter_async_context(open_drivers(settings))
+    return Engine(settings, store, drivers, clock)
 
 
 def _web(settings: Settings, store: Store, clock: Clock) -> contextlib.AbstractAsyncContextManager[object]:

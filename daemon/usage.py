@@ -1,4 +1,4 @@
-"""Transferred data: reads the gateway's counters now and then, and counts what they grew by."""
+"""Transferred data: reads a site's counters now and then, and counts what they grew by."""
 
 from billing.services.operations import networks
 from billing.services.usage import Reading, collect, forget
@@ -9,15 +9,15 @@ from enforcement.driver import Driver
 from enforcement.state import Address
 
 
-async def count_usage(store: Store, driver: Driver, settings: Settings, clock: Clock) -> int:
+async def count_usage(store: Store, site: str, driver: Driver, settings: Settings, clock: Clock) -> int:
     """Counts what was transferred since the last time; returns the bytes. Raises what store and driver raise."""
     async with store.reading() as session:
-        texts = [text for text, _ in await networks(session)]
+        texts = [text for text, _ in await networks(session, site)]
     wanted = {Address.parse(text): text for text in texts}
     counted = await driver.count(list(wanted))
     readings = [Reading(wanted[address], down, up) for address, (down, up) in counted.bytes_of.items()]
     now = clock.now()
     async with store.transaction() as session:
-        total = await collect(session, readings, counted.generation, zone=settings.zone, now=now)
+        total = await collect(session, site, readings, counted.generation, zone=settings.zone, now=now)
         await forget(session, settings.usage, now)
     return total

@@ -59,7 +59,7 @@ async def tell(request: web.Request) -> web.StreamResponse:
     desk, address = request.app[DESK], peer_of(request)
     now = desk.clock.now()
     async with desk.store.reading() as session:
-        contract_id = await contract_of(session, address)
+        contract_id = await contract_of(session, desk.settings.enforcement.site, address)
         view = await notices.view(session, contract_id, desk.policy, now) if contract_id is not None else None
     text = json.dumps(state_of(view, f"{desk.url}/", now))
     headers = {**SECURITY_HEADERS, "Cache-Control": "private, no-store"}

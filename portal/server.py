@@ -64,7 +64,7 @@ async def serve(
 
     At the end it accepts no more, ends connections without a request, and lets the others finish.
     """
-    counters, directory = Counters(), Directory(store)
+    counters, directory = Counters(), Directory(store, settings.enforcement.site)
     await directory.refresh()
     rules = _rules(settings, clock, directory)
     notice = make_notice_app(settings, store, clock, ring, counters)

@@ -72,17 +72,27 @@ class Isp:
 
     def restart(self) -> None:
         """A new engine, on the network that the old one left."""
-        self.reconciler = Reconciler(self.settings, self.store, self.driver, self.clock)
+        drivers = {self.settings.enforcement.site: self.driver}
+        self.reconciler = Reconciler(self.settings, self.store, drivers, self.clock)
 
-    async def add(self, number: str, addresses: str, *, email: str = "", language: str = "cs") -> None:
+    async def add(
+        self,
+        number: str,
+        addresses: str,
+        *,
+        email: str = "",
+        language: str = "cs",
+        site: str = "",
+        product: str = "Fiber",
+    ) -> None:
         """A contract of a customer of its own, with addresses separated by spaces."""
         customer = (
             "customer_number,name,email,phone,street,city,postal_code,language,password\n"
             f"{number},Jana Nováková {number},{email},,,,,{language},\n"
         )
         service = (
-            "contract_number,customer_number,kind,product,price,starts_on,addresses\n"
-            f"{number},{number},internet,Fiber,599.00,2024-01-01,{addresses}\n"
+            "contract_number,customer_number,kind,product,price,starts_on,addresses,site\n"
+            f"{number},{number},internet,{product},599.00,2024-01-01,{addresses},{site}\n"
         )
         now = self.clock.now()
         async with self.store.transaction() as session:

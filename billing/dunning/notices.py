@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.dunning.case import Case
 from billing.dunning.facts import Facts, NoticeFact, Stage
+from billing.dunning.lines import strictest_lines
 from billing.dunning.policy import Policy
 from billing.dunning.reading import load_facts
 from billing.dunning.rules import decide
@@ -86,8 +87,12 @@ def _as_if_acknowledged(notice: NoticeFact, facts: Facts, now: datetime) -> Noti
 
 
 async def line_of(session: AsyncSession, contract_id: int) -> str:
-    """What the network was last told to do to the contract's addresses: `open`, `notice` or `suspended`."""
-    state = await session.scalar(select(Line.state).where(Line.contract_id == contract_id))
+    """What the network was last told to do to the contract's addresses: `open`, `notice` or `suspended`.
+
+    Of a contract with addresses at several sites, the strictest.
+    """
+    lines = strictest_lines()
+    state = await session.scalar(select(lines.c.state).where(lines.c.contract_id == contract_id))
     return state or "open"
 
 
@@ -95,9 +100,7 @@ async def restricted_of(session: AsyncSession, contract_ids: Collection[int]) ->
     """Those of some contracts whose line is not open, as the network was last told."""
     found: set[int] = set()
     for chunk in in_chunks(list(contract_ids)):
-        found.update(
-            await session.scalars(select(Line.contract_id).where(Line.contract_id.in_(chunk), Line.state != "open"))
-        )
+        found.update(await session.scalars(select(Line.contract_id).where(Line.contract_id.in_(chunk))))
     return found
 
 

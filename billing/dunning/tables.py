@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.money import Money
 from billing.store.schema import Amount, Base, Instant, RowId
+from config.setting_types import MAIN_SITE
 
 
 class Standing(Base):
@@ -24,12 +25,14 @@ class Standing(Base):
 
 
 class Line(Base):
-    """What the network does to a contract's addresses; no row means open. Written after it was done."""
+    """What the network does to a contract's addresses at one site; no row means open. Written after it was done."""
 
     __tablename__ = "line"
 
     contract_id: Mapped[int] = mapped_column(ForeignKey("contract.id"), primary_key=True)
+    site: Mapped[str] = mapped_column(String(40), primary_key=True, default=MAIN_SITE, server_default=MAIN_SITE)
     state: Mapped[str] = mapped_column(String(20), index=True)
+    """`notice` or `suspended`."""
     since_at: Mapped[datetime] = mapped_column(Instant)
 
 

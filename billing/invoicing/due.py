@@ -8,7 +8,7 @@ from datetime import date
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.dunning.tables import Line
+from billing.dunning.lines import strictest_lines
 from billing.invoicing.drafting import Item, item_of
 from billing.invoicing.tables import Sale
 from billing.money import Money
@@ -38,11 +38,12 @@ async def due_of(session: AsyncSession, contract_ids: Sequence[int], until_on: d
 
 
 async def _add_services(session: AsyncSession, due: Mapping[int, Due], until_on: date) -> None:
+    lines = strictest_lines()
     rows = (
         await session.execute(
-            select(Service, Product, Line.state)
+            select(Service, Product, lines.c.state)
             .join(Product, Product.id == Service.product_id)
-            .outerjoin(Line, Line.contract_id == Service.contract_id)
+            .outerjoin(lines, lines.c.contract_id == Service.contract_id)
             .where(Service.contract_id.in_(due), Service.starts_on <= until_on)
             .order_by(Service.contract_id, Service.id)
         )

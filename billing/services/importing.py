@@ -1,5 +1,6 @@
 """One import of services.csv: what is stored, what the file says, and the difference, written in bulk."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -16,8 +17,11 @@ from billing.money import Money
 from billing.services.rules import Claim, ServiceRow, overlaps
 from billing.services.tables import Product, Service, ServiceAddress, ServicePrice
 from billing.store import journal
+from config.setting_types import MAIN_SITE
 
 Key = tuple[str, str, str, date]
+Place = tuple[str, str]
+"""A site, and a network there."""
 
 
 @dataclass
@@ -34,7 +38,7 @@ class _Stored:
     ends_on: date | None = None
     is_invoiced_here: bool = False
     """Hradlo has invoiced a period of it: what another program did before says nothing any more."""
-    addresses: set[str] = field(default_factory=set)
+    places: set[Place] = field(default_factory=set)
 
     @property
     def words(self) -> str:
@@ -107,16 +111,25 @@ class Importer:
         prices = select(ServicePrice.service_id, ServicePrice.price).order_by(ServicePrice.valid_from_on)
         for service_id, price in await self._session.execute(prices):
             by_id[service_id].price = price
-        addresses = await self._session.execute(select(ServiceAddress.service_id, ServiceAddress.network))
-        for service_id, network in addresses:
-            by_id[service_id].addresses.add(network)
+        addresses = select(ServiceAddress.service_id, ServiceAddress.site, ServiceAddress.network)
+        for service_id, site, network in await self._session.execute(addresses):
+            by_id[service_id].places.add((site, network))
+
+    def _site(self, row: ServiceRow) -> str:
+        """Where the file says; else where the service is already."""
+        places = stored.places if (stored := self._stored.get(row.key)) else ()
+        return row.site or min((site for site, _ in places), default=MAIN_SITE)
+
+    def _places(self, row: ServiceRow) -> set[Place]:
+        site = self._site(row)
+        return {(site, address) for address in row.addresses}
 
     def _is_changed(self, row: ServiceRow) -> bool:
         stored = self._stored.get(row.key)
         if stored is None:
             return False
         is_moved = self._contracts[row.contract_number][1] != self._customer_ids[row.customer_number]
-        is_otherwise = stored.price != row.price or stored.addresses != set(row.addresses)
+        is_otherwise = stored.price != row.price or stored.places != self._places(row)
         return is_moved or is_otherwise or bool(_terms(row, stored))
 
     # ── what must not be ───────────────────────────────────────────────────────────────────────────────────────
@@ -127,17 +140,17 @@ class Importer:
                 message = f"there is no customer {row.customer_number}: import customers first"
                 self._sheet.refuse(row.line, "customer_number", message)
 
-    def _give_up_moved_addresses(self) -> list[tuple[int, str]]:
-        """Addresses that the file has under another service of the same contract than the database."""
-        wanted = {(row.contract_number, address): row.key for row in self._sheet.rows for address in row.addresses}
+    def _give_up_moved_addresses(self) -> list[Place]:
+        """Places that the file has under another service of the same contract than the database."""
+        wanted = {(row.contract_number, place) for row in self._sheet.rows for place in self._places(row)}
         in_file = {row.key for row in self._sheet.rows}
-        moved: list[tuple[int, str]] = []
+        moved: list[Place] = []
         for key, stored in self._stored.items():
             if key in in_file:
                 continue
-            gone = {address for address in stored.addresses if (stored.contract_number, address) in wanted}
-            stored.addresses -= gone
-            moved += [(stored.id, address) for address in sorted(gone)]
+            gone = {place for place in stored.places if (stored.contract_number, place) in wanted}
+            stored.places -= gone
+            moved += sorted(gone)
         return moved
 
     def _refuse_overlaps(self) -> None:
@@ -154,11 +167,11 @@ class Importer:
         """Who has which network after the import."""
         in_file = {row.key for row in self._sheet.rows}
         for row in self._sheet.rows:
-            for network in row.networks:
-                yield Claim(network, f"contract {row.contract_number}, {row.product}", row.line)
+            owner, site = f"contract {row.contract_number}, {row.product}", self._site(row)
+            yield from (Claim(network, owner, row.line, site) for network in row.networks)
         for key, stored in self._stored.items():
             if key not in in_file:
-                yield from (Claim(ip_network(address), stored.words) for address in stored.addresses)
+                yield from (Claim(ip_network(address), stored.words, site=site) for site, address in stored.places)
 
     # ── what is written ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -243,18 +256,24 @@ class Importer:
             "ends_on": row.ends_on,
         }
 
-    async def _write_addresses(
-        self, new: list[ServiceRow], changed: list[ServiceRow], moved: list[tuple[int, str]]
-    ) -> None:
+    async def _write_addresses(self, new: list[ServiceRow], changed: list[ServiceRow], moved: list[Place]) -> None:
         """Everything that goes is deleted before anything comes, as two services may swap addresses."""
-        gone = [address for _, address in moved]
+        gone: dict[str, list[str]] = defaultdict(list)
+        for site, network in moved:
+            gone[site].append(network)
         coming: list[dict[str, Any]] = []
         for row in (*new, *changed):
-            stored, wanted = self._stored[row.key], set(row.addresses)
-            gone += sorted(stored.addresses - wanted)
-            coming += [{"service_id": stored.id, "network": each} for each in sorted(wanted - stored.addresses)]
-        for addresses in in_chunks(gone):
-            await self._session.execute(delete(ServiceAddress).where(ServiceAddress.network.in_(addresses)))
+            stored, wanted = self._stored[row.key], self._places(row)
+            for site, network in sorted(stored.places - wanted):
+                gone[site].append(network)
+            coming += [
+                {"service_id": stored.id, "site": site, "network": network}
+                for site, network in sorted(wanted - stored.places)
+            ]
+        for site, networks in gone.items():
+            of_site = delete(ServiceAddress).where(ServiceAddress.site == site)
+            for chunk in in_chunks(networks):
+                await self._session.execute(of_site.where(ServiceAddress.network.in_(chunk)))
         for values in in_chunks(coming):
             await self._session.execute(insert(ServiceAddress), values)
 
@@ -263,7 +282,9 @@ class Importer:
             for row in rows:
                 what = {"kind": row.kind, "product": row.product, "starts_on": row.starts_on, "price": row.price}
                 terms = _terms(row, None if change == "added" else self._stored[row.key])
-                self._note(row.contract_number, change=change, **what, addresses=" ".join(row.addresses), **terms)
+                where = {"site": site} if (site := self._site(row)) != MAIN_SITE else {}
+                addresses = " ".join(row.addresses)
+                self._note(row.contract_number, change=change, **what, addresses=addresses, **terms, **where)
 
     def _note(self, contract_number: str, **detail: Any) -> None:
         contract_id = self._contracts[contract_number][0]

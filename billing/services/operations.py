@@ -25,9 +25,15 @@ async def import_services(session: AsyncSession, sheet: Sheet[ServiceRow], *, ac
     return await Importer(session, sheet, actor, now).run()
 
 
-async def networks(session: AsyncSession, contract_ids: Collection[int] | None = None) -> list[tuple[str, int]]:
-    """Every network with its contract's id; of some contracts, or of all."""
-    query = select(ServiceAddress.network, Service.contract_id).join(Service, Service.id == ServiceAddress.service_id)
+async def networks(
+    session: AsyncSession, site: str, contract_ids: Collection[int] | None = None
+) -> list[tuple[str, int]]:
+    """Every network of a site with its contract's id; of some contracts, or of all."""
+    query = (
+        select(ServiceAddress.network, Service.contract_id)
+        .join(Service, Service.id == ServiceAddress.service_id)
+        .where(ServiceAddress.site == site)
+    )
     if contract_ids is None:
         return [(row[0], row[1]) for row in await session.execute(query)]
     found: list[tuple[str, int]] = []
@@ -36,8 +42,19 @@ async def networks(session: AsyncSession, contract_ids: Collection[int] | None =
     return found
 
 
-async def contract_of(session: AsyncSession, source_address: str) -> int | None:
-    """The contract whose network the address is in (the longest match); None when it is nobody's, or no address."""
+async def places_of(session: AsyncSession, contract_id: int) -> list[tuple[str, str]]:
+    """A contract's networks at all sites, each with its site."""
+    query = (
+        select(ServiceAddress.site, ServiceAddress.network)
+        .join(Service, Service.id == ServiceAddress.service_id)
+        .where(Service.contract_id == contract_id)
+        .order_by(ServiceAddress.id)
+    )
+    return [(row[0], row[1]) for row in await session.execute(query)]
+
+
+async def contract_of(session: AsyncSession, site: str, source_address: str) -> int | None:
+    """The contract whose network the address of a site is in (the longest match); None when it is nobody's."""
     try:
         source = ip_address(source_address.partition("%")[0])
     except ValueError:
@@ -48,7 +65,7 @@ async def contract_of(session: AsyncSession, source_address: str) -> int | None:
     query = (
         select(ServiceAddress.network, Service.contract_id)
         .join(Service, Service.id == ServiceAddress.service_id)
-        .where(ServiceAddress.network.in_(candidates))
+        .where(ServiceAddress.site == site, ServiceAddress.network.in_(candidates))
     )
     found = {row[0]: row[1] for row in await session.execute(query)}
     return next((found[network] for network in candidates if network in found), None)

@@ -1,17 +1,20 @@
 """What may stand in services.csv, and whose address is whose."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from itertools import groupby
 from typing import TypeAlias
 
 from billing.customers.rules import customer_number
 from billing.importing import Row, Sheet, read
 from billing.money import Money
+from config.setting_types import MAIN_SITE, SITE_PATTERN
 
 COLUMNS = ("contract_number", "customer_number", "kind", "product", "price", "starts_on", "addresses")
-OPTIONAL_COLUMNS = ("billed_until_on", "period_months", "ends_on")
+OPTIONAL_COLUMNS = ("billed_until_on", "period_months", "ends_on", "site")
 KINDS = ("internet", "insurance", "voip", "other")
 PERIODS_MONTHS = (1, 3, 12)
 # No service of a subscriber is larger; a slip of the pen must not suspend half of the network.
@@ -38,6 +41,8 @@ class ServiceRow:
     """The last day that another program has invoiced; None: nothing is."""
     period_months: int | None = None
     ends_on: date | None = None
+    site: str = ""
+    """Where the networks are; empty: where they are already, and of a new service, `main`."""
 
     @property
     def key(self) -> tuple[str, str, str, date]:
@@ -58,6 +63,7 @@ class Claim:
     """In words, e.g. ``contract 1001, Fiber 100``."""
     line: int = 0
     """Of the file; 0 for a service that is stored and stays as it is."""
+    site: str = MAIN_SITE
 
     @property
     def first(self) -> tuple[int, int]:
@@ -94,6 +100,7 @@ def _service(row: Row) -> ServiceRow:
         billed_until_on=row.date_or_none("billed_until_on"),
         period_months=row.read("period_months", _months, None) if row.has("period_months") else None,
         ends_on=row.date_or_none("ends_on"),
+        site=row.read("site", _site, "") if row.has("site") else "",
     )
     for column, day in (("billed_until_on", service.billed_until_on), ("ends_on", service.ends_on)):
         if day is not None and day < service.starts_on:
@@ -105,6 +112,12 @@ def _months(text: str) -> int | None:
     if text and text not in map(str, PERIODS_MONTHS):
         raise ValueError(f"{text!r} is none of {', '.join(map(str, PERIODS_MONTHS))}")
     return int(text) if text else None
+
+
+def _site(text: str) -> str:
+    if text and not re.fullmatch(SITE_PATTERN, text):
+        raise ValueError(f"{text!r} is not the name of a site: small letters, digits, dots and dashes")
+    return text
 
 
 def _networks(text: str) -> tuple[Network, ...]:
@@ -151,13 +164,18 @@ def canonical(found: Network) -> str:
 
 
 def overlaps(claims: Iterable[Claim]) -> Iterator[tuple[Claim, Claim]]:
-    """Pairs of claims that share an address: each claim with the one that began before it and reaches furthest."""
-    furthest: Claim | None = None
-    for claim in sorted(claims, key=lambda each: (each.first, each.last, each.line)):
-        if furthest and claim.first <= furthest.last:
-            yield furthest, claim
-        if furthest is None or claim.last > furthest.last:
-            furthest = claim
+    """Pairs of claims that share an address of one site.
+
+    They are each claim with the one that began before it and reaches furthest.
+    """
+    ordered = sorted(claims, key=lambda each: (each.site, each.first, each.last, each.line))
+    for _, of_site in groupby(ordered, key=lambda each: each.site):
+        furthest: Claim | None = None
+        for claim in of_site:
+            if furthest and claim.first <= furthest.last:
+                yield furthest, claim
+            if furthest is None or claim.last > furthest.last:
+                furthest = claim
 
 
 def covering(source: IPv4Address | IPv6Address) -> Iterator[str]:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.money import Money
 from billing.store.schema import Amount, Base, Instant, RowId
+from config.setting_types import MAIN_SITE
 
 
 class Product(Base):
@@ -86,13 +87,16 @@ class ServicePause(Base):
 
 
 class ServiceAddress(Base):
-    """A network that belongs to one service; no two overlap (see `rules.overlaps`)."""
+    """A network that belongs to one service; at one site no two overlap (see `rules.overlaps`)."""
 
     __tablename__ = "service_address"
+    __table_args__ = (UniqueConstraint("site", "network"),)
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     service_id: Mapped[int] = mapped_column(ForeignKey("service.id"), index=True)
-    network: Mapped[str] = mapped_column(String(43), unique=True)
+    site: Mapped[str] = mapped_column(String(40), default=MAIN_SITE, server_default=MAIN_SITE)
+    """Where the network is: one gateway or router. Private ranges of two sites may overlap."""
+    network: Mapped[str] = mapped_column(String(43))
     """Canonical text: `10.1.2.3`, `10.1.2.8/29`, `2001:db8:0:100::/56`."""
 
 
@@ -104,6 +108,7 @@ class UsageCounter(Base):
 
     __tablename__ = "usage_counter"
 
+    site: Mapped[str] = mapped_column(String(40), primary_key=True, default=MAIN_SITE, server_default=MAIN_SITE)
     network: Mapped[str] = mapped_column(String(43), primary_key=True)
     generation: Mapped[str] = mapped_column(String(80))
     down_bytes: Mapped[int] = mapped_column(BigInteger)

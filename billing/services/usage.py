@@ -69,14 +69,13 @@ def starts(at: datetime, zone: ZoneInfo) -> dict[str, datetime]:
 
 
 async def collect(
-    session: AsyncSession, readings: Iterable[Reading], generation: str, *, zone: ZoneInfo, now: datetime
+    session: AsyncSession, site: str, readings: Iterable[Reading], generation: str, *, zone: ZoneInfo, now: datetime
 ) -> int:
-    """Counts what was transferred since the last readings, and keeps these; returns the bytes counted."""
-    services = {
-        network: service_id
-        for service_id, network in await session.execute(select(ServiceAddress.service_id, ServiceAddress.network))
-    }
-    known = {row.network: row for row in await session.scalars(select(UsageCounter))}
+    """Counts what was transferred at a site since its last readings, and keeps these; returns the bytes counted."""
+    of_site = select(ServiceAddress.service_id, ServiceAddress.network).where(ServiceAddress.site == site)
+    services = {network: service_id for service_id, network in await session.execute(of_site)}
+    counters = select(UsageCounter).where(UsageCounter.site == site)
+    known = {row.network: row for row in await session.scalars(counters)}
     sums: dict[int, list[int]] = defaultdict(lambda: [0, 0])
     kept = []
     for reading in readings:
@@ -89,7 +88,7 @@ async def collect(
             sums[services[reading.network]][0] += down
             sums[services[reading.network]][1] += up
         if last is None or down or up or last.generation != generation:
-            kept.append(_kept(reading, generation, now))
+            kept.append({"site": site, **_kept(reading, generation, now)})
     await _keep_readings(session, kept)
     await _add(session, sums, zone, now)
     return sum(down + up for down, up in sums.values())
@@ -109,7 +108,7 @@ async def _keep_readings(session: AsyncSession, kept: Sequence[Mapping[str, Any]
     statement = _insert(session, _COUNTER)
     names = ("generation", "down_bytes", "up_bytes", "read_at")
     statement = statement.on_conflict_do_update(
-        index_elements=["network"], set_={name: statement.excluded[name] for name in names}
+        index_elements=["site", "network"], set_={name: statement.excluded[name] for name in names}
     )
     for start in range(0, len(kept), _ROWS_AT_ONCE):
         await session.execute(statement, kept[start : start + _ROWS_AT_ONCE])

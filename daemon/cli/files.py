@@ -81,7 +81,7 @@ def services(
     dry_run: bool = DryRunOption,
     json: bool = JsonOption,
 ) -> None:
-    """contract_number,customer_number,kind,product,price,starts_on,addresses[,billed_until_on,period_months,ends_on]"""
+    """contract_number,customer_number,kind,product,price,starts_on,addresses[,billed_until_on,period_months,ends_on,site]"""
     translation = _mapping(mapping, "services", services_file.COLUMNS, services_file.OPTIONAL_COLUMNS)
     call = _Call("services", file, translation, dry_run, json)
     sheet = _sheet(call, services_file.read_services)

@@ -9,7 +9,7 @@ import typer
 from billing.store.engine import Store
 from config.errors import NotAllowed
 from daemon.cli.context import Context, JsonOption, out, run
-from daemon.drivers import open_driver
+from daemon.drivers import open_drivers
 from daemon.engine import only_engine
 from daemon.garden import Garden
 from daemon.reconcile import Preview, Reconciler
@@ -28,25 +28,37 @@ def register(app: typer.Typer) -> None:
 def plan(json: bool = JsonOption) -> None:
     """What would change on the network now, and why; exit code 2 when something would."""
     preview = run(_preview)
-    rows, made = [asdict(change) for change in preview.changes], preview.plan
+    rows = [asdict(change) for change in preview.changes]
     if json:
-        out({"checksum": made.checksum, "installs": made.installs, "changes": rows})
-    elif made.is_empty:
-        typer.echo("Nothing would change.")
+        installs = any(made.installs for made in preview.plans.values())
+        unknown = {"unknown": dict(preview.unknown)} if preview.unknown else {}
+        out({"checksum": preview.checksum, "installs": installs, "changes": rows, **unknown})
     else:
-        _print(rows, made)
-    if not made.is_empty:
+        _print(rows, preview)
+    if not preview.is_empty:
         raise typer.Exit(CHANGES_EXIT_CODE)
 
 
-def _print(rows: list[dict[str, str]], made: Plan) -> None:
-    if made.installs:
-        typer.echo("Hradlo's own rules would be installed.")
+def _print(rows: list[dict[str, str]], preview: Preview) -> None:
+    for site, why in preview.unknown.items():
+        typer.echo(f"Site {site} is not reached, so how it is, is unknown: {why}")
+    if preview.is_empty:
+        typer.echo("Nothing would change.")
+        return
+    for site, made in preview.plans.items():
+        if made.installs:
+            typer.echo(f"Hradlo's own rules would be installed at site {site}.")
     if rows:
-        table("Plan", ("address", "from", "to", "contract", "debt", "why"), [list(row.values()) for row in rows])
+        columns = ("site", "address", "from", "to", "contract", "debt", "why")
+        table("Plan", columns, [list(row.values()) for row in rows])
+    for site, made in preview.plans.items():
+        typer.echo(f"Site {site}: {_counts(made)}")
+    typer.echo(f"Checksum {preview.checksum}")
+
+
+def _counts(made: Plan) -> str:
     garden = len(made.garden_added), len(made.garden_removed)
-    typer.echo(f"{len(made.restores)} restored, {len(made.restrictions)} restricted, garden +{garden[0]} -{garden[1]}.")
-    typer.echo(f"Checksum {made.checksum}")
+    return f"{len(made.restores)} restored, {len(made.restrictions)} restricted, garden +{garden[0]} -{garden[1]}."
 
 
 @asynccontextmanager
@@ -54,11 +66,8 @@ async def _reconciling(context: Context, store: Store) -> AsyncIterator[Reconcil
     """A reconciler of this command's own, with its driver and a resolved garden."""
     garden = Garden(context.settings.enforcement.garden)
     await garden.refresh()
-    driver = await open_driver(context.settings)
-    try:
-        yield Reconciler(context.settings, store, driver, context.clock, garden.wanted)
-    finally:
-        await driver.close()
+    async with open_drivers(context.settings) as drivers:
+        yield Reconciler(context.settings, store, drivers, context.clock, garden.wanted)
 
 
 async def _preview(context: Context, store: Store) -> Preview:
@@ -77,14 +86,14 @@ def apply(
 async def _apply(context: Context, store: Store, checksum: str) -> int:
     with only_engine(context.settings.daemon.runtime_directory):
         async with _reconciling(context, store) as reconciler:
-            made = (await reconciler.preview()).plan
-            if checksum and made.checksum != checksum:
+            preview = await reconciler.preview()
+            if checksum and preview.checksum != checksum:
                 raise NotAllowed(
                     f"The plan is not the one with checksum {checksum}: facts or network changed since.",
                     "Look at it again with `hradlo plan`.",
                 )
             rounds = await reconciler.settle()
-    return sum(len(one.plan.changes) for one in rounds)
+    return sum(len(one.changes) for one in rounds)
 
 
 def status(json: bool = JsonOption) -> None:

@@ -163,9 +163,9 @@ class World:
         """What the engine does by itself: carry facts to the network, and send the mails that wait."""
         async with self._one_at_a_time:
             rounds = await self.reconciler.settle()
-            for done in rounds:
-                if not done.plan.is_empty:
-                    self.applied.append(AppliedPlan(self.clock.now(), done.plan, await self._whys(done.plan)))
+            for made in (made for done in rounds for made in done.plans):
+                if not made.is_empty:
+                    self.applied.append(AppliedPlan(self.clock.now(), made, await self._whys(made)))
             await send_due(self.store, self.settings, self.clock)
 
     async def _whys(self, made: Plan) -> dict[str, str]:
@@ -277,7 +277,7 @@ async def _serving(
         mailbox=mailbox,
         people=inhabitants,
         browser=Browser(settings, driver, gateway.getsockname()[1]),
-        reconciler=Reconciler(settings, store, driver, clock),
+        reconciler=Reconciler(settings, store, {settings.enforcement.site: driver}, clock),
         script=Script(inhabitants),
         statements=Statements(folder / "statements", ISP_NAME),
     )

@@ -13,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.tables import Contract, Customer
 from billing.dunning.facts import Stage
+from billing.dunning.lines import strictest_lines
 from billing.dunning.notices import NoticeView, view
 from billing.dunning.payment_order import PaymentOrder
 from billing.dunning.policy import Policy
-from billing.dunning.tables import Acknowledgement, Line, Notice, Showing
+from billing.dunning.tables import Acknowledgement, Notice, Showing
 from billing.invoicing.tables import Invoice, InvoiceLine
 from billing.money import ZERO, Money
 from billing.payments.tables import Allocation, Payment
@@ -197,11 +198,12 @@ async def _credits(session: AsyncSession, customer_id: int) -> dict[int, Money]:
 
 async def services(session: AsyncSession, customer_id: int) -> list[ServiceView]:
     """Every service with its line's state; those that ended last."""
+    lines = strictest_lines()
     query = (
-        select(Service, Product.kind, Product.name, Contract.number, Line.state)
+        select(Service, Product.kind, Product.name, Contract.number, lines.c.state)
         .join(Product, Product.id == Service.product_id)
         .join(Contract, Contract.id == Service.contract_id)
-        .outerjoin(Line, Line.contract_id == Contract.id)
+        .outerjoin(lines, lines.c.contract_id == Contract.id)
         .where(Contract.customer_id == customer_id)
         .order_by(Service.ends_on.is_not(None), Contract.number, Service.starts_on, Service.id)
     )

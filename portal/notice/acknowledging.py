@@ -111,7 +111,7 @@ async def _view(
 ) -> tuple[notices.NoticeView, Asking]:
     """What is true now for whoever has the address now."""
     now = desk.clock.now()
-    contract_id = await contract_of(session, address)
+    contract_id = await contract_of(session, desk.settings.enforcement.site, address)
     if contract_id is None:
         raise Refused("an address that is nobody's")
     language = next(code for code in LANGUAGES if code == shown.language)

@@ -55,7 +55,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     now, asking = desk.clock.now(), desk.asking(request)
     desk.counters.pages += 1
     async with desk.store.reading() as session:
-        contract_id = await contract_of(session, address)
+        contract_id = await contract_of(session, desk.settings.enforcement.site, address)
         view = await notices.view(session, contract_id, desk.policy, now) if contract_id is not None else None
     if view is None:
         return _html(desk.pages.unknown(asking).html, asking.language)

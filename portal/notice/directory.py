@@ -63,8 +63,9 @@ class AddressTable:
 class Directory:
     """The table, kept fresh: rebuilt, in a thread, when the journal says that services have changed."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, site: str) -> None:
         self._store = store
+        self._site = site
         self._table = AddressTable()
         self._head = -1
         self._rebuilt_seconds = 0.0
@@ -84,7 +85,7 @@ class Directory:
             head = await journal.head(session)
             if not await self._is_stale(session, head):
                 return False
-            networks = await services.networks(session)
+            networks = await services.networks(session, self._site)
         self._table = await asyncio.to_thread(AddressTable, networks)
         self._head, self._rebuilt_seconds = head, monotonic_seconds()
         return True

@@ -17,7 +17,7 @@ import structlog
 from billing.store.engine import Store
 from config.errors import DriverError, HradloError
 from config.settings import parse
-from daemon import doorbell, engine
+from daemon import doorbell, engine, site
 from daemon.engine import Engine, only_engine
 from enforcement.dryrun import DryRunDriver
 from enforcement.state import LineState, Observed
@@ -51,7 +51,7 @@ async def isp(store: Store, tmp_path: Path) -> Isp:
 async def running(isp: Isp) -> AsyncIterator[None]:
     """An engine, until the block ends."""
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(Engine(isp.settings, isp.store, isp.driver, isp.clock).run())
+        task = tasks.create_task(Engine(isp.settings, isp.store, {"main": isp.driver}, isp.clock).run())
         yield
         task.cancel()
 
@@ -264,10 +264,12 @@ async def test_a_round_that_hangs_for_long_stops_the_feeding(
         return seconds
 
     monkeypatch.setattr(engine, "monotonic_seconds", monotonic_seconds)
+    monkeypatch.setattr(site, "monotonic_seconds", lambda: seconds)
     isp.driver = Hanging()
     async with running(isp):
         assert await next_sign(systemd) == b"WATCHDOG=1"
         seconds = 91.0
+        ring(isp)  # looks go on; it is the site that hangs
         asked = 0
 
         async def has_asked() -> bool:

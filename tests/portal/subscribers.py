@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from billing.customers.tables import Contract, Customer
 from billing.dunning.facts import Stage
@@ -103,7 +103,8 @@ async def add_subscriber(
             )
         await session.flush()
         session.add(Standing(contract_id=contract.id, stage=stage.value, why="ripe", since_at=NOW))
-        session.add(Line(contract_id=contract.id, state=line or stage.line, since_at=NOW))
+        if (line or stage.line) != "open":
+            session.add(Line(contract_id=contract.id, state=line or stage.line, since_at=NOW))
         if stage in (Stage.NOTICE, Stage.ACKNOWLEDGED, Stage.SUSPENDED):
             notice = Notice(contract_id=contract.id, opened_at=NOW - timedelta(days=20))
             session.add(notice)
@@ -136,9 +137,9 @@ async def _acknowledged(session: Any, notice_id: int, contract_id: int, at: date
 
 async def set_line(store: Store, contract_id: int, state: str) -> None:
     async with store.transaction() as session:
-        line = await session.get(Line, contract_id)
-        assert line is not None
-        line.state = state
+        await session.execute(delete(Line).where(Line.contract_id == contract_id))
+        if state != "open":
+            session.add(Line(contract_id=contract_id, state=state, since_at=NOW))
 
 
 async def count(store: Store, table: type[Any]) -> int:

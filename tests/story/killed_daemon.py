@@ -11,7 +11,8 @@ from billing.payments import folder
 from billing.store import outbox
 from daemon import mailer
 from daemon.cli import main
-from daemon.reconcile import Reconciler
+from daemon.deciding import Decider
+from daemon.enforcing import Enforcer
 from enforcement.nftables.driver import NftablesDriver
 from portal.notice import app
 
@@ -33,11 +34,11 @@ def after(work: Any) -> Any:
 
 
 STEPS = {
-    "before the news is recorded": (Reconciler, "_record_news", die),
+    "before the news is recorded": (Decider, "_record", die),
     "before the network is changed": (NftablesDriver, "apply", die),
     "after the network was changed": (NftablesDriver, "apply", after(NftablesDriver.apply)),
-    "before the line is recorded": (Reconciler, "_record_lines", die),
-    "after the line was recorded": (Reconciler, "_record_lines", after(Reconciler._record_lines)),
+    "before the line is recorded": (Enforcer, "_record_lines", die),
+    "after the line was recorded": (Enforcer, "_record_lines", after(Enforcer._record_lines)),
     "before a mail is claimed": (outbox, "claim", die),
     "before a mail is sent": (aiosmtplib.SMTP, "sendmail", die),
     "after a mail was marked": (mailer._Round, "_count", die),

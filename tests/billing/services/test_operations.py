@@ -10,7 +10,7 @@ from sqlalchemy import select
 from billing.customers.tables import Contract, Customer
 from billing.importing import Report
 from billing.invoicing.run import bill
-from billing.services.operations import contract_of, import_services, networks
+from billing.services.operations import contract_of, import_services, networks, places_of
 from billing.services.rules import read_services
 from billing.services.tables import Service, ServicePrice
 from billing.store.engine import Store
@@ -44,7 +44,7 @@ async def addresses(store: Store) -> dict[str, str]:
     """Network -> contract number."""
     async with store.reading() as session:
         numbers = {row[0]: row[1] for row in await session.execute(select(Contract.id, Contract.number))}
-        return {network: numbers[contract_id] for network, contract_id in await networks(session)}
+        return {network: numbers[contract_id] for network, contract_id in await networks(session, "main")}
 
 
 async def entries(store: Store) -> Sequence[JournalEntry]:
@@ -144,8 +144,8 @@ async def test_networks_of_some_contracts_only(town: Store) -> None:
     async with town.reading() as session:
         ids = (await session.execute(select(Contract.id).where(Contract.number == "11"))).scalars().all()
 
-        assert await networks(session, ids) == [("10.0.0.2", ids[0])]
-        assert await networks(session, []) == []
+        assert await networks(session, "main", ids) == [("10.0.0.2", ids[0])]
+        assert await networks(session, "main", []) == []
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ async def test_networks_of_some_contracts_only(town: Store) -> None:
 async def test_who_asks_is_known_by_the_source_address(town: Store, source: str, contract: str | None) -> None:
     await bring(town, service(10, "10.0.0.1"), service(11, "10.0.0.8/29"), service(12, "2001:db8::/56"))
     async with town.reading() as session:
-        found = await contract_of(session, source)
+        found = await contract_of(session, "main", source)
         numbers = {row[0]: row[1] for row in await session.execute(select(Contract.id, Contract.number))}
 
     assert numbers.get(found) == contract
@@ -215,3 +215,59 @@ async def test_once_hradlo_has_invoiced_a_service_the_other_program_says_nothing
 async def test_terms_that_can_not_be_are_refused(town: Store, terms: str, words: str) -> None:
     with pytest.raises(InputRejected, match=words):
         await bring_with_terms(town, terms)
+
+
+# ── sites ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def bring_to_sites(store: Store, *lines: str) -> Report:
+    header = HEADER.replace("addresses", "addresses,site")
+    sheet = read_services((header + "\n".join(lines)).encode(), "services.csv")
+    async with store.transaction() as session:
+        return await import_services(session, sheet, actor="admin:test", now=NOW)
+
+
+async def places(store: Store, contract: str) -> list[tuple[str, str]]:
+    async with store.reading() as session:
+        contract_id = await session.scalar(select(Contract.id).where(Contract.number == contract))
+        assert contract_id is not None
+        return await places_of(session, contract_id)
+
+
+async def test_private_ranges_of_two_sites_may_overlap(town: Store) -> None:
+    await bring_to_sites(town, service(10, "10.0.0.0/29") + ",north", service(11, "10.0.0.1") + ",south")
+
+    async with town.reading() as session:
+        of_site = [await contract_of(session, site, "10.0.0.1") for site in ("north", "south", "main")]
+        numbers = {row[0]: row[1] for row in await session.execute(select(Contract.id, Contract.number))}
+    assert [numbers.get(found or 0) for found in of_site] == ["10", "11", None]
+
+
+async def test_at_one_site_they_may_not(town: Store) -> None:
+    with pytest.raises(InputRejected, match="overlaps"):
+        await bring_to_sites(town, service(10, "10.0.0.0/29") + ",north", service(11, "10.0.0.1") + ",north")
+
+
+async def test_without_the_column_addresses_stay_at_the_site_where_they_are(town: Store) -> None:
+    await bring_to_sites(town, service(10, "10.0.0.1") + ",north")
+
+    report = await bring(town, service(10, "10.0.0.1 10.0.0.2"))
+
+    assert report == Report(changed=1)
+    assert await places(town, "10") == [("north", "10.0.0.1"), ("north", "10.0.0.2")]
+
+
+async def test_a_service_moves_to_the_site_that_the_file_names(town: Store) -> None:
+    await bring(town, service(10, "10.0.0.1"))
+    await bring_to_sites(town, service(10, "10.0.0.1") + ",north")
+
+    assert await places(town, "10") == [("north", "10.0.0.1")]
+
+
+@pytest.mark.parametrize("name", ["North", "a b", "-x", "x" * 41, "né"])
+def test_a_site_that_can_have_no_such_name_is_refused(name: str) -> None:
+    header = HEADER.replace("addresses", "addresses,site")
+    sheet = read_services((header + service(10, "10.0.0.1") + f",{name}").encode(), "services.csv")
+
+    with pytest.raises(InputRejected, match="is not the name of a site"):
+        sheet.require_good()

@@ -38,7 +38,7 @@ async def line(each_store: Store) -> Store:
 
 async def read(store: Store, down: int, up: int, *, generation: str = "a", at: datetime = NOW) -> int:
     async with store.transaction() as session:
-        return await collect(session, [Reading("10.0.0.1", down, up)], generation, zone=PRAGUE, now=at)
+        return await collect(session, "main", [Reading("10.0.0.1", down, up)], generation, zone=PRAGUE, now=at)
 
 
 async def days(store: Store, span: str = "day") -> list[tuple[int, int]]:
@@ -95,7 +95,7 @@ async def test_all_addresses_of_a_service_are_summed(line: Store) -> None:
     for value in (0, 100):
         async with line.transaction() as session:
             readings = [Reading("10.0.0.1", value, 0), Reading("2001:db8::/56", value * 2, 0)]
-            await collect(session, readings, "a", zone=PRAGUE, now=NOW)
+            await collect(session, "main", readings, "a", zone=PRAGUE, now=NOW)
 
     assert await days(line) == [(300, 0)]
 
@@ -103,7 +103,7 @@ async def test_all_addresses_of_a_service_are_summed(line: Store) -> None:
 async def test_an_address_of_nobody_is_left_out(line: Store) -> None:
     for value in (0, 100):
         async with line.transaction() as session:
-            await collect(session, [Reading("192.0.2.1", value, 0)], "a", zone=PRAGUE, now=NOW)
+            await collect(session, "main", [Reading("192.0.2.1", value, 0)], "a", zone=PRAGUE, now=NOW)
 
     assert await days(line) == []
 

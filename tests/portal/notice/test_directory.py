@@ -38,7 +38,7 @@ def test_it_finds_what_a_search_through_all_networks_finds(rows: list, data: st.
 
 
 async def test_it_learns_of_a_new_subscriber_and_forgets_one_that_has_gone(store: Store) -> None:
-    directory = Directory(store)
+    directory = Directory(store, "main")
     anna = await add_subscriber(store, "1001", [ANNA])
     await directory.refresh()
     boris = await add_subscriber(store, "2002", [BORIS])
@@ -56,7 +56,7 @@ async def test_it_learns_of_a_new_subscriber_and_forgets_one_that_has_gone(store
 
 
 async def test_what_moves_no_address_does_not_make_it_read_them_again(store: Store) -> None:
-    directory = Directory(store)
+    directory = Directory(store, "main")
     await add_subscriber(store, "1001", [ANNA])
     await directory.refresh()
     async with store.transaction() as session:

@@ -1,0 +1,97 @@
+"""One site at work in the engine: its rounds, what wakes them, and what is counted there.
+
+Each site has tasks of its own, so one that is not reached, or slow, delays nobody else. What wakes its rounds: a look
+that found something, a foreign change of the network, a new address in the garden; and without any of these,
+`reconcile_seconds`. Between two full looks at the network, rounds are quick.
+"""
+
+import asyncio
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from billing.store.engine import Store
+from config.clock import Clock, monotonic_seconds
+from config.errors import DriverError
+from config.settings import Settings
+from daemon.enforcing import Enforcer
+from daemon.usage import count_usage
+
+RETRY_SECONDS = 5
+
+log = structlog.get_logger()
+
+
+class Site:
+    """Runs one enforcer. `run` lasts until it is cancelled."""
+
+    def __init__(self, enforcer: Enforcer, settings: Settings, store: Store, clock: Clock) -> None:
+        self._enforcer = enforcer
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._woken = asyncio.Event()
+        self._must_observe = True
+        self.last_round_seconds = monotonic_seconds()
+        """When a round last ended, well or not: what the watchdog looks at."""
+
+    @property
+    def name(self) -> str:
+        return self._enforcer.site
+
+    def wake(self, *, observes: bool = False) -> None:
+        """There may be something to do; with `observes`, the network is to be looked at, too."""
+        self._must_observe |= observes
+        self._woken.set()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_enforcing(), name=f"enforce {self.name}")
+            tasks.create_task(self._keep_watching(), name=f"watch {self.name}")
+            if self._settings.usage.collect_seconds:
+                tasks.create_task(self._keep_counting(), name=f"usage of {self.name}")
+
+    async def _keep_enforcing(self) -> None:
+        while True:
+            self._woken.clear()
+            observes, self._must_observe = self._must_observe, False
+            patience_seconds = await self._round(observes)
+            self.last_round_seconds = monotonic_seconds()
+            try:
+                async with asyncio.timeout(patience_seconds):
+                    await self._woken.wait()
+            except TimeoutError:
+                self._must_observe = True
+
+    async def _round(self, observes: bool) -> float:
+        """One round; returns for how many seconds there is nothing to do, unless somebody wakes it."""
+        try:
+            await self._enforcer.round(observes=observes)
+        except DriverError as error:
+            log.error("network not reached", site=self.name, error=str(error))
+            await asyncio.sleep(self._enforcer.retry_seconds)  # whoever wakes it does not make it reachable
+            return 0
+        except (DBAPIError, OSError) as error:
+            # The network is as it should be; that it is can't be told to anybody yet.
+            log.error("lines not recorded", site=self.name, error=str(error))
+            return RETRY_SECONDS
+        return self._settings.enforcement.reconcile_seconds
+
+    async def _keep_watching(self) -> None:
+        while True:
+            try:
+                await self._enforcer.driver.foreign_change()
+            except DriverError as error:
+                log.error("network events lost", site=self.name, error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                log.warning("somebody else changed our rules; healing", site=self.name)
+            self.wake(observes=True)
+
+    async def _keep_counting(self) -> None:
+        while True:
+            try:
+                await count_usage(self._store, self.name, self._enforcer.driver, self._settings, self._clock)
+            except (DBAPIError, DriverError, OSError) as error:
+                log.error("transferred data not counted", site=self.name, error=str(error))
+            await asyncio.sleep(self._settings.usage.collect_seconds)
