@@ -61,6 +61,9 @@ class ImportReport:
     contracts: frozenset[int] = frozenset()
     """Whose debt changed, by payments and by returns."""
 
+    def __str__(self) -> str:
+        return f"{self.new} new payments ({self.matched} matched, {self.waiting} waiting), {self.known} known"
+
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:

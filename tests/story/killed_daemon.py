@@ -7,6 +7,7 @@ from typing import Any
 
 import aiosmtplib
 
+from billing import watched_folder
 from billing.payments import folder
 from billing.store import outbox
 from daemon import mailer
@@ -43,7 +44,7 @@ STEPS = {
     "before a mail is sent": (aiosmtplib.SMTP, "sendmail", die),
     "after a mail was marked": (mailer._Round, "_count", die),
     "before the statement is imported": (folder, "_import_one", die),
-    "before the statement is moved away": (folder, "_move", die),
+    "before the statement is moved away": (watched_folder, "_move", die),
     "before the acknowledgement is answered": (app, "_redirect", die),
 }
 

@@ -1,14 +1,15 @@
 """The watched folder: statements are taken when they are complete, once, and end up where a person looks."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from billing.payments.folder import Outcome, Seen, import_ready, scan
+from billing.payments.folder import import_ready
+from billing.payments.importing import ImportReport
 from billing.store.engine import Store
+from billing.watched_folder import Outcome, Seen
 from config.settings import Payments, Settings
 from tests.billing.payments.world import NOW, add_debtor, counts, open_of, problems
 
@@ -52,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
     return watched
 
 
-async def look_twice(store: Store, folder: Path, settings: Settings = SETTINGS) -> list[Outcome]:
+async def look_twice(store: Store, folder: Path, settings: Settings = SETTINGS) -> list[Outcome[ImportReport]]:
     seen: Seen = {}
     assert await import_ready(store, folder, settings, NOW, seen) == []
     return await import_ready(store, folder, settings, NOW, seen)
@@ -146,43 +147,3 @@ async def test_when_the_database_fails_the_file_stays_for_the_next_look(store: S
         await look_twice(store, folder)
 
     assert names(folder) == ["day.json"]
-
-
-def test_a_file_that_still_grows_is_left_alone(folder: Path) -> None:
-    seen: Seen = {}
-    file = folder / "day.gpc"
-    for size in (1, 2):
-        file.write_bytes(b"x" * size)
-        assert scan(folder, seen) == []
-
-    assert scan(folder, seen) == [file]
-
-
-def test_a_file_that_changes_without_growing_is_left_alone(folder: Path) -> None:
-    seen: Seen = {}
-    file = folder / "day.gpc"
-    file.write_bytes(b"x")
-    scan(folder, seen)
-    os.utime(file, ns=(1, 1))
-
-    assert scan(folder, seen) == []
-
-
-@pytest.mark.parametrize("name", [".day.gpc", "day.gpc.part", "day.gpc.TMP", "day.gpc.crdownload", "day.gpc~"])
-def test_a_transfer_under_way_is_left_alone(folder: Path, name: str) -> None:
-    (folder / name).write_bytes(b"x")
-    seen: Seen = {}
-    scan(folder, seen)
-
-    assert scan(folder, seen) == []
-
-
-def test_links_folders_and_pipes_are_left_alone(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "secret").write_bytes(b"x")
-    (folder / "link.gpc").symlink_to(tmp_path / "secret")
-    (folder / "folder.gpc").mkdir()
-    os.mkfifo(folder / "pipe.gpc")
-    seen: Seen = {}
-    scan(folder, seen)
-
-    assert scan(folder, seen) == []
