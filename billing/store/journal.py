@@ -160,6 +160,12 @@ def _row(previous: Mark, entry: Entry) -> dict[str, Any]:
     return {**row, "hash": _hash(previous.hash, row)}
 
 
+def content_of(entry: JournalEntry) -> str:
+    """What an entry's hash covers, after the hash of the one before: so that anybody can reckon it."""
+    names = [column.name for column in JournalEntry.__table__.columns]
+    return _canonical(_content({name: getattr(entry, name) for name in names}))
+
+
 def _content(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "hash"}
 

@@ -1,18 +1,21 @@
-"""Commands about the record: audit, audit verify, audit accept-clock."""
+"""Commands about the record: audit, audit verify, audit proof, audit accept-clock."""
 
 from datetime import datetime
+from pathlib import Path
 
 import typer
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.tables import Contract
+from billing.dunning import evidence
+from billing.dunning.proof_page import proof_pdf
 from billing.payments import invariants
 from billing.store import clock_guard, journal
 from billing.store.engine import Store
 from billing.store.tables import JournalEntry
 from billing.voip import invariants as voip_invariants
-from config.errors import JournalBroken, Problem
+from config.errors import InputRejected, JournalBroken, Problem
 from daemon.cli.context import Context, JsonOption, WhyOption, current, out, run
 from daemon.terminal import table
 
@@ -67,17 +70,21 @@ async def _newest(session: AsyncSession, count: int) -> list[dict[str, object]]:
 
 
 @app.command()
-def verify(json: bool = JsonOption) -> None:
-    """Checks the journal's chain and every invariant of the ledger and of calls; exit code 1 when one is broken."""
+def verify(
+    json: bool = JsonOption,
+    mark: str = typer.Option("", help="ID:HASH of an entry, as a daily report has it: it must still be there."),
+) -> None:
+    """Checks the journal's chain, acknowledgements, the ledger and calls; exit code 1 when an invariant is broken."""
+    known = _mark(mark)
 
     async def work(context: Context, store: Store) -> tuple[int, list[Problem]]:
         async with store.reading() as session:
             try:
-                count, problems = await journal.verify(session), []
+                count, problems = await journal.verify(session, known), []
             except JournalBroken as error:
                 count, problems = 0, [Problem("journal", str(error))]
             books = [*await invariants.verify(session), *await voip_invariants.verify(session)]
-            return count, problems + books
+            return count, problems + await evidence.verify(session) + books
 
     count, problems = run(work)
     if json:
@@ -88,6 +95,39 @@ def verify(json: bool = JsonOption) -> None:
         typer.echo(f"{count} journal entries; {len(problems) or 'no'} problem{'s' if len(problems) != 1 else ''}.")
     if problems:
         raise typer.Exit(1)
+
+
+def _mark(text: str) -> journal.Mark | None:
+    number, _, digest = text.partition(":")
+    if not text:
+        return None
+    if not number.isdecimal() or not digest:
+        raise InputRejected("Nothing was checked.", [Problem("--mark", "write it like 1234:9f86d081…")])
+    return journal.Mark(int(number), digest.strip())
+
+
+@app.command()
+def proof(
+    contract: str,
+    notice: int | None = typer.Option(None, help="The notice's number; without it, the latest acknowledged one."),
+    pdf: Path | None = typer.Option(None, "--pdf", metavar="FILE", help="Write the PDF there."),
+    json: bool = JsonOption,
+) -> None:
+    """What a subscriber acknowledged, when and from where, and its place in the journal's chain."""
+
+    async def work(context: Context, store: Store) -> evidence.Proof:
+        async with store.reading() as session:
+            return await evidence.proof(session, contract, notice)
+
+    found = run(work)
+    if pdf is not None:
+        pdf.write_bytes(proof_pdf(found, current.settings))
+        typer.echo(f"Wrote {pdf}.", err=True)
+    if json:
+        out(found.as_json())
+    elif pdf is None:
+        told = {**found.as_json(), "journal": f"entry {found.journal.id}, {found.journal.hash}"}
+        table("Proof", ("what", "how"), [(name, str(value)) for name, value in told.items()])
 
 
 @app.command("accept-clock")

@@ -400,6 +400,23 @@ def test_audit_verify_counts_the_entries_of_a_journal_that_is_whole(isp: Admin) 
     assert ran.json["journal_entries"] == 6
 
 
+def test_a_mark_noted_elsewhere_must_still_be_there(isp: Admin) -> None:
+    assert isp.run("audit", "verify", "--mark", f"3:{'f' * 64}").code == 1
+    assert "is not the one that was noted" in isp.run("audit", "verify", "--mark", f"3:{'f' * 64}").out
+
+    ran = isp.run("audit", "verify", "--mark", "rubbish")
+
+    assert (ran.code, ran.out) == (1, "")
+    assert "--mark" in ran.err
+
+
+def test_an_acknowledgement_that_never_was_has_no_proof(isp: Admin) -> None:
+    ran = isp.run("audit", "proof", "1001")
+
+    assert (ran.code, ran.out) == (1, "")
+    assert "Nobody has acknowledged" in ran.err
+
+
 def test_audit_verify_names_the_row_that_somebody_changed(isp: Admin) -> None:
     with sqlite3.connect(isp.database) as connection:
         for (trigger,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
