@@ -225,11 +225,11 @@ class Commands:
         return self._for_each(table, command, keep)
 
     def _reset_counters(self, table: Table, command: Command) -> list[Sentence]:
-        return self._for_each(table, command, _zero_counters)
+        return self._for_each(table, command, table.zero_counters)
 
     def _reset_counters_all(self, table: Table, command: Command) -> list[Sentence]:
         for row in table:
-            _zero_counters(row)
+            table.zero_counters(row)
         return [DONE]
 
     def _for_each(self, table: Table, command: Command, work: Callable[[Row], object]) -> list[Sentence]:
@@ -243,12 +243,6 @@ class Commands:
         if not text:
             raise Refused("missing =.id=", 1)
         return text.split(",")
-
-
-def _zero_counters(row: Row) -> None:
-    for name in ("bytes", "packets"):
-        if name in row.values:
-            row.values[name] = "0/0" if "/" in row.values[name] else "0"
 
 
 def row_words(row: Mapping[str, str], proplist: str = "", hidden: frozenset[str] = frozenset()) -> list[bytes]:

@@ -33,10 +33,6 @@ class RuleTable(Table):
     def has_fasttrack(self) -> bool:
         return any(row.values["action"] == "fasttrack-connection" and row.is_enabled for row in self)
 
-    def reset_counters(self, rows: Iterable[Row]) -> None:
-        for row in rows:
-            row.values.update(bytes="0", packets="0")
-
     def _new_row(self, values: Arguments) -> Row:
         self._judge(values)
         row = super()._new_row(values)

@@ -124,10 +124,10 @@ class Table:
         self.set(row, {name: self.menu.defaults.get(name, "")})
 
     def remove(self, row: Row) -> None:
-        if row.owner:
-            raise Refused(
-                "failure: can not remove builtin" if row.owner == "builtin" else "failure: can not remove dynamic"
-            )
+        is_kept = "add" in self.menu.commands  # sessions and connections may be ended by anybody
+        if row.owner and is_kept:
+            word = "builtin" if row.owner == "builtin" else "dynamic"
+            raise Refused(f"failure: can not remove {word}")
         self.delete(row)
 
     def move(self, rows: Iterable[Row], destination: str) -> None:
@@ -165,8 +165,12 @@ class Table:
         self._rows = {}
         for row in kept:
             row.values[".id"] = self._next_id()
-            row.values.update(dict.fromkeys(self.menu.counters & row.values.keys(), "0"))
+            self.zero_counters(row)
             self._rows[row.id] = row
+
+    def zero_counters(self, row: Row) -> None:
+        for name in self.menu.counters & row.values.keys():
+            row.values[name] = "0/0" if "/" in row.values[name] else "0"
 
     def expire(self, now: datetime) -> None:
         """Lets go of what has timed out."""

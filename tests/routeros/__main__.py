@@ -1,0 +1,48 @@
+"""A simulated router as a process of its own: for benchmarks, for the lab, and to try something by hand.
+
+    python -m tests.routeros --profile 7.18 --port 8728
+    ip netns exec ROUTER python -m tests.routeros --host 0.0.0.0 --port 8728 --netfilter
+
+Says ``listening PORT TLS_PORT`` once it is, and serves until it is ended.
+"""
+
+import argparse
+import asyncio
+from pathlib import Path
+
+from tests.routeros.certificates import Authority
+from tests.routeros.furniture import furnish
+from tests.routeros.profiles import PROFILES
+from tests.routeros.simulator import PASSWORD, USER, Simulator, running
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.routeros", description=f"User {USER}, password {PASSWORD}.")
+    parser.add_argument("--profile", choices=sorted(PROFILES), default="7.18")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="any, when it is 0")
+    parser.add_argument("--certificates", type=Path, help="a folder: serves TLS, and puts ca.pem there")
+    parser.add_argument("--entries", type=int, default=0, help="so many foreign entries in an address list")
+    parser.add_argument("--furnished", action="store_true", help="with an ISP's own rules, FastTrack among them")
+    parser.add_argument("--latency-ms", type=float, default=0.0, help="round trip")
+    parser.add_argument("--write-ms", type=float, default=0.0, help="the router's own time for one item")
+    asyncio.run(_serve(parser.parse_args()))
+
+
+async def _serve(asked: argparse.Namespace) -> None:
+    router = Simulator(profile=asked.profile)
+    router.faults.latency_seconds = asked.latency_ms / 1000
+    router.faults.write_seconds = asked.write_ms / 1000
+    if asked.furnished:
+        furnish(router)
+    for number in range(asked.entries):
+        address = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+        router.add("/ip/firewall/address-list", list="many", address=address)
+    tls = Authority(asked.certificates).context(names=(asked.host, "127.0.0.1")) if asked.certificates else None
+    async with running(router, asked.host, tls=tls, port=asked.port):
+        print(f"listening {router.port} {router.tls_port}", flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
