@@ -35,6 +35,12 @@ _UNDERSTOOD_AS: dict[str, Language] = {"cs": "cs", "sk": "cs", "en": "en"}
 
 _DATE = {"cs": "d. M. y", "en": "d MMMM y"}
 _DATETIME = {"cs": "d. M. y H:mm", "en": "d MMMM y, HH:mm"}
+_IN_SHORT = {
+    "hour": {"cs": "d. M. H:mm", "en": "d MMM, HH:mm"},
+    "day": {"cs": "d. M.", "en": "d MMM"},
+    "date": {"cs": "d. M. y", "en": "d MMM y"},
+    "month": {"cs": "M/y", "en": "MMM y"},
+}
 _MONEY = {"cs": None, "en": "¤¤\N{NO-BREAK SPACE}#,##0.00"}  # the code, not a sign few would know
 _MINOR_PER_UNIT = 100
 
@@ -70,15 +76,20 @@ class Translator:
         """An aware instant as a clock on the wall in `zone` shows it."""
         return format_datetime(at.astimezone(zone), _DATETIME[self.language], locale=self._locale)
 
+    def in_short(self, local: dt.datetime, span: Literal["hour", "day", "date", "month"]) -> str:
+        """When an hour, a day (as `date` with its year) or a month began, where there is little room."""
+        return format_datetime(local, _IN_SHORT[span][self.language], locale=self._locale)
+
     def money(self, minor: int, currency: str) -> str:
         """An amount of minor units, for example ``1 605,00 Kč``; never broken over two lines."""
         amount = Decimal(minor) / _MINOR_PER_UNIT
         # currency_digits=False: two places whatever the currency, as the ledger keeps them.
         return format_currency(amount, currency, _MONEY[self.language], self._locale, currency_digits=False)
 
-    def decimal(self, number: float) -> str:
-        """A number with at most one place, as people read it."""
-        return format_decimal(round(number, 1), locale=self._locale)
+    def decimal(self, number: float, *, places: int | None = None) -> str:
+        """A number with at most one place, as people read it; or always with so many."""
+        pattern = None if places is None else "#,##0." + "0" * places if places else "#,##0"
+        return format_decimal(round(number, 1 if places is None else places), pattern, locale=self._locale)
 
 
 def N_(msgid: str) -> str:

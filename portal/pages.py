@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
@@ -33,6 +33,8 @@ SECURITY_HEADERS = {
 }
 """On every answer."""
 
+Span = Literal["hour", "day", "month"]
+_ROW: dict[Span, Literal["hour", "date"]] = {"hour": "hour", "day": "date"}
 Section = tuple[str, str]
 """A path, and its name (a message id) in the navigation."""
 
@@ -78,9 +80,12 @@ class Pages:
             plural=_.plural,
             language=language,
             money=lambda amount: self._money(_, amount),
+            date=lambda day: unbroken(_.date(day)),
             at=lambda instant: self._at(_, instant),
             size=lambda count: data_size(_, count),
+            size_in=lambda count, unit: data_size_in(_, count, unit),
             moment=lambda instant, span: self._moment(_, instant, span),
+            moment_in_short=lambda instant, span: self._moment_in_short(_, instant, span),
             **values,
         )
 
@@ -88,14 +93,21 @@ class Pages:
         return _.money(amount.minor, self._settings.isp.currency)
 
     def _at(self, _: Translator, instant: datetime) -> str:
-        return _.datetime(instant, self._settings.zone)
+        return unbroken(_.datetime(instant, self._settings.zone))
 
-    def _moment(self, _: Translator, instant: datetime, span: str) -> str:
-        """When an hour, a day or a month began."""
-        if span == "hour":
-            return self._at(_, instant)
-        day = instant.astimezone(self._settings.zone).date()
-        return _.date(day) if span == "day" else _.month(day)
+    def _moment(self, _: Translator, instant: datetime, span: Span) -> str:
+        """When an hour, a day or a month began, in a row of a table."""
+        local = instant.astimezone(self._settings.zone)
+        return unbroken(_.month(local.date()) if span == "month" else _.in_short(local, _ROW[span]))
+
+    def _moment_in_short(self, _: Translator, instant: datetime, span: Span) -> str:
+        """The same at the edge of a chart."""
+        return unbroken(_.in_short(instant.astimezone(self._settings.zone), span))
+
+
+def unbroken(text: str) -> str:
+    """Keeps a date on one line."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def luminance(colour: str) -> float:
@@ -105,9 +117,20 @@ def luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
+_UNITS = {"TB": 10**12, "GB": 10**9, "MB": 10**6, "kB": 10**3, "B": 1}
+
+
+def unit_of(count: int) -> str:
+    """The unit in which people count so many bytes, in powers of ten."""
+    return next((unit for unit, size in _UNITS.items() if count >= size), "B")
+
+
 def data_size(_: Translator, count: int) -> str:
-    """Bytes as people count them, in powers of ten."""
-    for unit, size in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= size:
-            return f"{_.decimal(count / size)}\N{NO-BREAK SPACE}{unit}"
-    return f"{count}\N{NO-BREAK SPACE}B"
+    """Bytes as people count them."""
+    unit = unit_of(count)
+    return f"{_.decimal(count / _UNITS[unit])}\N{NO-BREAK SPACE}{unit}"
+
+
+def data_size_in(_: Translator, count: int, unit: str) -> str:
+    """The number of a column whose head names the unit: always with one place, so that they stand in line."""
+    return _.decimal(count / _UNITS[unit], places=0 if unit == "B" else 1)

@@ -163,6 +163,12 @@ async def link(session: AsyncSession, kind: str, token: str, now: datetime) -> t
     return (row[0], row[1]) if row else None
 
 
+async def pending_email(session: AsyncSession, customer_id: int, now: datetime) -> str:
+    """The new address that waits for its link to be opened; empty when none does."""
+    waits = (OneTimeLink.customer_id == customer_id) & (OneTimeLink.kind == "email") & OneTimeLink.used_at.is_(None)
+    return await session.scalar(select(OneTimeLink.email).where(waits, OneTimeLink.expires_at > now)) or ""
+
+
 async def use_link(session: AsyncSession, kind: str, token: str, now: datetime) -> tuple[int, str] | None:
     """Uses a link up: of two who click at once, one gets it."""
     found = await link(session, kind, token, now)

@@ -13,7 +13,7 @@ from portal.customer.office import OFFICE, customer_of
 from portal.forms import see, text_of
 from portal.guard import page
 
-PAYMENTS_SHOWN = 24
+PAYMENTS_SHOWN = 60
 _SEARCH_LENGTH_MAX = 100
 
 
@@ -28,12 +28,14 @@ async def billing(request: web.Request) -> web.StreamResponse:
             year = years[0]
         skip = _skip(request.query.get("skip", ""))
         invoices, count = await overview.invoices(session, who.customer_id, year=year, search=search, skip=skip)
-        payments = await overview.payments(session, who.customer_id, PAYMENTS_SHOWN)
+        payments = await overview.payments(session, who.customer_id, PAYMENTS_SHOWN, year=year)
         contracts = await overview.balances(session, who.customer_id, office.settings, office.policy, office.now())
     return page(
         request,
         "billing.html",
         invoices=invoices,
+        count=count,
+        first=skip + 1,
         newer=max(skip - overview.INVOICES_PER_PAGE, 0) if skip else None,
         older=skip + len(invoices) if skip + len(invoices) < count and invoices else None,
         chosen=chosen,

@@ -1,5 +1,6 @@
 """Who the customer is, what is owed and how to pay it; and changing what may be changed."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
 
@@ -21,7 +22,7 @@ from portal.zone import VISITOR
 
 _LENGTH_MAX = {"phone": 40, "mailing_street": 200, "mailing_city": 100, "mailing_postal_code": 20, "language": 2}
 _REQUEST_LENGTH_MAX = {"name": 200, "street": 200, "city": 100, "postal_code": 20}
-_NOTE_LENGTH_MAX = 1000
+_EMAIL_LENGTH_MAX, _NOTE_LENGTH_MAX = 320, 1000
 
 
 async def information(request: web.Request) -> web.StreamResponse:
@@ -30,32 +31,55 @@ async def information(request: web.Request) -> web.StreamResponse:
         customer = await overview.customer(session, who.customer_id)
         contracts = await overview.balances(session, who.customer_id, office.settings, office.policy, office.now())
         asked = await portal_changes.requests(session, who.customer_id, is_open=True)
+        pending_email = await logins.pending_email(session, who.customer_id, office.now())
     pictures = {each.number: qr_picture(each.order.qr) for each in contracts if each.order.qr}
-    return page(request, "information.html", customer=customer, contracts=contracts, pictures=pictures, asked=asked)
+    return page(
+        request,
+        "information.html",
+        customer=customer,
+        contracts=contracts,
+        pictures=pictures,
+        asked=asked,
+        pending_email=pending_email,
+    )
 
 
-async def contacts_page(request: web.Request, wrong: str = "") -> web.StreamResponse:
+async def contacts_page(
+    request: web.Request, wrong: str = "", wrong_field: str = "", typed: Mapping[str, str] | None = None
+) -> web.StreamResponse:
+    """The form; when something in it was wrong, with what was typed."""
     office, who = request.app[OFFICE], customer_of(request)
     async with office.store.reading() as session:
         customer = await overview.customer(session, who.customer_id)
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK
-    return page(request, "contacts.html", customer=customer, wrong=wrong, status=status)
+        pending_email = await logins.pending_email(session, who.customer_id, office.now())
+    known = {name: getattr(customer, name) for name in ("email", *_LENGTH_MAX)}
+    return page(
+        request,
+        "contacts.html",
+        typed={**known, **(typed or {})},
+        wrong=wrong,
+        wrong_field=wrong_field,
+        pending_email=pending_email,
+        status=HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK,
+    )
 
 
 async def change_contacts(request: web.Request) -> web.StreamResponse:
     """Phone and postal address change at once; a new e-mail address once its link was opened."""
     form = await request.post()
     wanted = {name: text_of(form.get(name), length).strip() for name, length in _LENGTH_MAX.items() if name in form}
+    email_typed = text_of(form.get("email"), _EMAIL_LENGTH_MAX).strip()
+    typed = {**wanted, "email": email_typed}
     if any(len(value) > _LENGTH_MAX[name] for name, value in wanted.items()):
-        return await contacts_page(request, N_("One of the fields is too long."))
+        return await contacts_page(request, N_("One of the fields is too long."), typed=typed)
     if wanted.get("language", "") not in (*LANGUAGES, ""):
         raise web.HTTPBadRequest
     if not wanted.get("language"):
         wanted.pop("language", None)
-    typed = text_of(form.get("email"), 320).strip()
-    email = sendable(typed)
-    if typed and email is None:
-        return await contacts_page(request, N_("This is not an e-mail address that we can write to."))
+    email = sendable(email_typed)
+    if email_typed and email is None:
+        wrong = N_("This is not an e-mail address that we can write to.")
+        return await contacts_page(request, wrong, "email", typed)
     is_new = await _change(request, wanted, email)
     return see("/?done=confirm" if is_new else "/?done=saved")
 
@@ -106,13 +130,18 @@ async def confirm(request: web.Request) -> web.StreamResponse:
     return see("/?done=email" if VISITOR in request else "/login?done=email")
 
 
-async def request_page(request: web.Request, wrong: str = "") -> web.StreamResponse:
+async def request_page(
+    request: web.Request, wrong: str = "", typed: Mapping[str, str] | None = None
+) -> web.StreamResponse:
+    """The form; when something in it was wrong, with what was typed."""
     office, who = request.app[OFFICE], customer_of(request)
     async with office.store.reading() as session:
         customer = await overview.customer(session, who.customer_id)
         asked = await portal_changes.requests(session, who.customer_id)
+    known = {name: getattr(customer, name) for name in _REQUEST_LENGTH_MAX}
+    typed = {**known, "note": "", **(typed or {})}
     status = HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK
-    return page(request, "request.html", customer=customer, asked=asked, wrong=wrong, status=status)
+    return page(request, "request.html", typed=typed, asked=asked, wrong=wrong, status=status)
 
 
 async def request_change(request: web.Request) -> web.StreamResponse:
@@ -120,8 +149,9 @@ async def request_change(request: web.Request) -> web.StreamResponse:
     office, who, form = request.app[OFFICE], customer_of(request), await request.post()
     note = text_of(form.get("note"), _NOTE_LENGTH_MAX).strip()
     typed = {name: text_of(form.get(name), most).strip() for name, most in _REQUEST_LENGTH_MAX.items()}
+    kept = {**typed, "note": note}
     if any(len(value) > _REQUEST_LENGTH_MAX[name] for name, value in typed.items()) or len(note) > _NOTE_LENGTH_MAX:
-        return await request_page(request, N_("One of the fields is too long."))
+        return await request_page(request, N_("One of the fields is too long."), kept)
     try:
         async with office.store.transaction() as session:
             customer = await overview.customer(session, who.customer_id)
@@ -129,7 +159,7 @@ async def request_change(request: web.Request) -> web.StreamResponse:
             if wanted or note:
                 await portal_changes.ask(session, who.customer_id, wanted, note, office.now())
     except NotAllowed:
-        return await request_page(request, N_("We have several requests of yours already and will get in touch."))
+        return await request_page(request, N_("We have several requests of yours already and will get in touch."), kept)
     if not wanted and not note:
         return await request_page(request, N_("Nothing is different from what we have."))
     return see("/?done=asked")

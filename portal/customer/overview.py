@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.customers.tables import Contract, Customer
 from billing.dunning.facts import Stage
 from billing.dunning.lines import strictest_lines
-from billing.dunning.notices import NoticeView, view
+from billing.dunning.notices import NoticeView, views
 from billing.dunning.payment_order import PaymentOrder
 from billing.dunning.policy import Policy
 from billing.dunning.tables import Acknowledgement, Notice, Showing
@@ -122,6 +122,16 @@ class NoticeRecord:
     closed_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class SentMail:
+    """A reminder or another mail about a contract."""
+
+    sent_at: datetime
+    recipient: str
+    subject: str
+    text: str
+
+
 async def customer(session: AsyncSession, customer_id: int) -> Customer:
     return await session.get_one(Customer, customer_id)
 
@@ -138,9 +148,10 @@ async def balances(
     ).all()
     credits_of = await _credits(session, customer_id)
     open_of = await _open_invoices(session, customer_id)
+    seen = await views(session, [contract_id for contract_id, _ in contracts], policy, now)
     for contract_id, number in contracts:
-        seen = await view(session, contract_id, policy, now)
-        found.append(_balance(seen, number, open_of[contract_id], credits_of.get(contract_id, ZERO), settings))
+        credit = credits_of.get(contract_id, ZERO)
+        found.append(_balance(seen[contract_id], number, open_of[contract_id], credit, settings))
     return found
 
 
@@ -327,20 +338,24 @@ async def _texts(session: AsyncSession, invoice_ids: Sequence[int]) -> dict[int,
     return {invoice_id: ", ".join(texts) for invoice_id, texts in found.items()}
 
 
-async def payments(session: AsyncSession, customer_id: int, limit: int) -> list[PaymentView]:
-    """The newest payments."""
-    rows = await session.execute(
+async def payments(
+    session: AsyncSession, customer_id: int, limit: int, *, year: int | None = None
+) -> list[PaymentView]:
+    """The newest payments, of one year or of all."""
+    query = (
         select(Payment.booked_on, Payment.amount, Contract.number, Payment.counter_account, Payment.unallocated)
         .join(Contract, Contract.id == Payment.contract_id)
         .where(Contract.customer_id == customer_id, Payment.state == "matched")
         .order_by(Payment.booked_on.desc(), Payment.id.desc())
         .limit(limit)
     )
-    return [PaymentView(*row) for row in rows]
+    if year is not None:
+        query = query.where(Payment.booked_on.between(date(year, 1, 1), date(year, 12, 31)))
+    return [PaymentView(*row) for row in await session.execute(query)]
 
 
-async def notices(session: AsyncSession, customer_id: int) -> list[NoticeRecord]:
-    """Every notice, the newest first: when it was shown, and who read it where."""
+async def notices(session: AsyncSession, customer_id: int, limit: int) -> list[NoticeRecord]:
+    """The newest notices: when it was shown, and who read it where."""
     shown = select(func.min(Showing.at)).where(Showing.notice_id == Notice.id).scalar_subquery()
     rows = await session.execute(
         select(Contract.number, Notice.opened_at, shown, Acknowledgement, Notice.closed_at)
@@ -348,6 +363,7 @@ async def notices(session: AsyncSession, customer_id: int) -> list[NoticeRecord]
         .outerjoin(Acknowledgement, Acknowledgement.notice_id == Notice.id)
         .where(Contract.customer_id == customer_id)
         .order_by(Notice.id.desc())
+        .limit(limit)
     )
     return [
         NoticeRecord(
@@ -363,13 +379,13 @@ async def notices(session: AsyncSession, customer_id: int) -> list[NoticeRecord]
     ]
 
 
-async def mails(session: AsyncSession, customer_id: int, limit: int) -> list[tuple[datetime, str]]:
-    """Mails about the customer's contracts that were sent: when, and their subject."""
+async def mails(session: AsyncSession, customer_id: int, limit: int) -> list[SentMail]:
+    """The newest mails about the customer's contracts that were sent."""
     rows = await session.execute(
-        select(Mail.sent_at, Mail.subject)
+        select(Mail.sent_at, Mail.recipient, Mail.subject, Mail.text)
         .join(Contract, Contract.id == Mail.contract_id)
         .where(Contract.customer_id == customer_id, Mail.sent_at.is_not(None))
         .order_by(Mail.id.desc())
         .limit(limit)
     )
-    return [(sent_at, subject) for sent_at, subject in rows if sent_at]
+    return [SentMail(sent_at, recipient, subject, text) for sent_at, recipient, subject, text in rows if sent_at]

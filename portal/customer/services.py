@@ -9,13 +9,14 @@ from aiohttp import web
 from billing.services.usage import UsageRow, usage
 from config.errors import NotFound
 from portal.customer import overview
+from portal.customer.chart import chart, filled
 from portal.customer.office import OFFICE, customer_of
 from portal.guard import page
 
-SPANS = {"day": 31, "month": 366, "hour": 2}
-"""What can be chosen, and how many days it shows when no period is given."""
-DAYS_MAX = 3660
-HOURLY_DAYS_MAX = 31
+DAYS_SHOWN = {"day": 31, "month": 366, "hour": 2}
+"""What can be chosen, and how many days it shows when no period is given …"""
+DAYS_MAX = {"day": 400, "month": 3660, "hour": 31}
+"""… and at most: a page of more rows says less."""
 
 
 async def services(request: web.Request) -> web.StreamResponse:
@@ -28,9 +29,16 @@ async def services(request: web.Request) -> web.StreamResponse:
 
 async def usage_page(request: web.Request) -> web.StreamResponse:
     service, span, period, rows = await _usage(request)
-    most = max((max(row.down_bytes, row.up_bytes) for row in rows), default=0)
+    rows = filled(rows, span, request.app[OFFICE].settings.zone)
     return page(
-        request, "usage.html", service=service, span=span, spans=list(SPANS), period=period, rows=rows, most=most or 1
+        request,
+        "usage.html",
+        service=service,
+        span=span,
+        spans=list(DAYS_SHOWN),
+        period=period,
+        rows=rows,
+        chart=chart(rows),
     )
 
 
@@ -64,13 +72,12 @@ async def _usage(
 def _chosen(request: web.Request) -> tuple[str, tuple[date, date]]:
     """Span and period as asked for; nonsense becomes what is usual."""
     span = request.query.get("span", "day")
-    span = span if span in SPANS else "day"
+    span = span if span in DAYS_SHOWN else "day"
     today = request.app[OFFICE].today()
     until_on = min(_day(request.query.get("until", "")) or today, today)
-    from_on = _day(request.query.get("from", "")) or until_on - timedelta(days=SPANS[span] - 1)
-    days_max = HOURLY_DAYS_MAX if span == "hour" else DAYS_MAX
-    if not timedelta(0) <= until_on - from_on < timedelta(days=days_max):
-        from_on = until_on - timedelta(days=SPANS[span] - 1)
+    from_on = _day(request.query.get("from", "")) or until_on - timedelta(days=DAYS_SHOWN[span] - 1)
+    if not timedelta(0) <= until_on - from_on < timedelta(days=DAYS_MAX[span]):
+        from_on = until_on - timedelta(days=DAYS_SHOWN[span] - 1)
     return span, (from_on, until_on)
 
 

@@ -6,6 +6,7 @@ stranger's tries slow the stranger down and nobody else.
 """
 
 import asyncio
+from dataclasses import asdict
 from datetime import timedelta
 from http import HTTPStatus
 
@@ -18,6 +19,7 @@ from billing.customers.passwords import hash_password, password_problem, verify_
 from billing.customers.portal_mails import password_link
 from billing.store import outbox
 from config.i18n import N_
+from portal.customer.browsers import browser_name
 from portal.customer.office import OFFICE, Office, customer_of, user_agent_of
 from portal.forms import keep, own_path, see, spend, text_of
 from portal.guard import page
@@ -163,7 +165,8 @@ async def account_page(request: web.Request, wrong: str = "") -> web.StreamRespo
     """The password, and the browsers that are logged in."""
     office, who = request.app[OFFICE], customer_of(request)
     async with office.store.reading() as session:
-        browsers = await logins.sessions_of(session, who.customer_id, office.now() - office.idle)
+        found = await logins.sessions_of(session, who.customer_id, office.now() - office.idle)
+    browsers = [{**asdict(one), "name": browser_name(one.user_agent)} for one in found]
     status = HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK
     return page(request, "account.html", wrong=wrong, browsers=browsers, status=status)
 

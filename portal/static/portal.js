@@ -1,4 +1,5 @@
-// Copies a payment's details. Without it, they can be selected with one tap; the buttons stay hidden.
+// Copies a payment's details, and shows a password as it is typed. Without it, one tap selects a detail; the buttons
+// stay hidden.
 "use strict";
 if (navigator.clipboard) {
   for (const button of document.querySelectorAll("[data-copy]")) {
@@ -10,4 +11,13 @@ if (navigator.clipboard) {
       setTimeout(() => { button.textContent = label; }, 2000);
     });
   }
+}
+for (const button of document.querySelectorAll("[data-peek]")) {
+  const field = document.getElementById(button.dataset.peek);
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const isShown = field.type === "text";
+    field.type = isShown ? "password" : "text";
+    button.setAttribute("aria-pressed", String(!isShown));
+  });
 }

@@ -40,6 +40,8 @@ def settings_in(folder: Path, extra: str = "", url: str = ORIGIN) -> Settings:
         f"""
         [isp]
         name = "Údolní síť"
+        phone = "+420 800 555 019"
+        email = "podpora@isp.example"
         iban = "CZ6508000000192000145399"
         portal_url = "{url}"
         [secrets]

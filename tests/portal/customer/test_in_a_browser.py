@@ -5,19 +5,14 @@ looking for what a screen reader or weak eyes would stumble over.
 import os
 import shutil
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, ViewportSize, async_playwright
-from sqlalchemy import select
 
-from billing.customers.tables import Contract
-from billing.dunning.tables import Acknowledgement, Line, Notice, Showing, Standing
-from billing.services.tables import Product, Service, Usage
 from billing.store.engine import Store
-from billing.store.tables import Mail
-from tests.portal.customer.house import NOW, PASSWORD, House, house
+from tests.portal.customer.furnished import furnish
+from tests.portal.customer.house import PASSWORD, House, house
 from tests.portal.subscribers import free_port
 from tests.story.conftest import CHROMIUM, require
 
@@ -27,60 +22,6 @@ AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 DESK, PHONE = ViewportSize(width=1200, height=900), ViewportSize(width=360, height=740)
 LOOKS = [("desk", "cs", "light"), ("phone", "cs", "dark"), ("desk", "en", "dark"), ("phone", "en", "light")]
 PAGES = ["/", "/contacts", "/request", "/services", "/services/1/data", "/billing", "/paid", "/notices", "/account"]
-
-
-async def furnish(store: Store) -> None:
-    """Jana has been suspended, and has all that a page can show."""
-    async with store.transaction() as session:
-        contract_id = await session.scalar(select(Contract.id).where(Contract.number == "1001"))
-        service_id = await session.scalar(select(Service.id).where(Service.contract_id == contract_id))
-        insurance = Product(kind="insurance", name="Pojištění zařízení")
-        notice = Notice(contract_id=contract_id, opened_at=NOW - timedelta(days=12))
-        session.add_all([insurance, notice])
-        await session.flush()
-        assert contract_id
-        assert service_id
-        covered = Service(
-            contract_id=contract_id,
-            product_id=insurance.id,
-            starts_on=date(2025, 1, 1),
-            billed_until_on=date(2026, 12, 31),
-        )
-        read = Acknowledgement(
-            notice_id=notice.id,
-            at=NOW - timedelta(days=11),
-            source_address="100.64.0.10",
-            language="cs",
-            text="Prosíme o zaplacení\nFaktura 261001: 599,00 Kč",
-            token_sha256="a" * 64,
-        )
-        shown = Showing(
-            notice_id=notice.id, at=NOW - timedelta(days=11), source_address="100.64.0.10", text_sha256="b" * 64
-        )
-        standing = Standing(contract_id=contract_id, stage="suspended", why="grace_over", since_at=NOW)
-        line = Line(contract_id=contract_id, state="suspended", since_at=NOW)
-        session.add_all([covered, read, shown, standing, line, _mail(contract_id)])
-        for day in range(40):
-            at = datetime(2026, 10, 15, 22, tzinfo=UTC) + timedelta(days=day)
-            row = {"down_bytes": (day * 7 % 23 + 1) * 10**9, "up_bytes": (day * 3 % 7 + 1) * 10**8}
-            session.add(Usage(service_id=service_id, span="day", starts_at=at, **row))
-
-
-def _mail(contract_id: int) -> Mail:
-    at = NOW - timedelta(days=14)
-    return Mail(
-        dedup_key="reminder:1",
-        message_id="<a@isp.example>",
-        contract_id=contract_id,
-        kind="reminder",
-        recipient="501@isp.example",
-        subject="Upomínka: 599,00 Kč po splatnosti",
-        text="",
-        html="",
-        created_at=at,
-        next_try_at=at,
-        sent_at=at,
-    )
 
 
 @pytest.fixture

@@ -131,8 +131,8 @@ async def test_transferred_data_are_shown_by_day(portal: House, jana: Browser) -
 
     text = (await jana.get(f"/services/{service_id}/data?from=2026-11-01&until=2026-11-24")).text
 
-    assert "20 November 2026" in text
-    assert "12 GB".replace(" ", "\N{NO-BREAK SPACE}") in text
+    assert "20\N{NO-BREAK SPACE}Nov\N{NO-BREAK SPACE}2026" in text
+    assert "12\N{NO-BREAK SPACE}GB" in text
 
 
 async def test_transferred_data_come_as_csv_in_bytes(portal: House, jana: Browser) -> None:
@@ -234,3 +234,42 @@ async def test_many_invoices_come_on_several_pages(portal: House, jana: Browser)
     assert (first.text.count("<tr>"), second.text.count("<tr>")) == (61, 42)
     assert "Older ones" in first.text
     assert "Newer ones" in second.text
+
+
+async def test_what_was_typed_is_still_there_when_something_in_it_was_wrong(jana: Browser) -> None:
+    contacts = await jana.post("/contacts", email="jana@", phone="+420 601 000 111", mailing_city="Brno")
+    request = await jana.post("/request", name="Jana Malá", note="x" * 1001)
+
+    assert 'value="jana@"' in contacts.text
+    assert 'value="+420 601 000 111"' in contacts.text
+    assert 'value="Brno"' in contacts.text
+    assert 'value="Jana Malá"' in request.text
+    assert "x" * 1000 in request.text
+
+
+async def test_a_new_address_that_waits_for_its_link_is_shown_until_the_link_is_over(
+    portal: House, jana: Browser
+) -> None:
+    await jana.post("/contacts", email="new@isp.example")
+
+    assert "new@isp.example waits" in (await jana.get("/")).text
+    assert "new@isp.example waits" in (await jana.get("/contacts")).text
+    portal.clock.advance(minutes=61)
+    await jana.log_in()
+    assert "new@isp.example" not in (await jana.get("/")).text
+
+
+async def test_another_language_leads_back_to_the_same_page_with_the_same_search(jana: Browser) -> None:
+    page = await jana.get("/billing?year=all&q=2610")
+
+    assert 'name="to" value="/billing?year=all&q=2610"' in page.text
+
+
+async def test_after_a_wrong_form_another_language_leads_to_the_page_with_the_form(
+    portal: House, jana: Browser
+) -> None:
+    came_from = {"Origin": portal.office.url, "Referer": f"{portal.office.url}/contacts"}
+
+    page = await jana.ask("POST", "/contacts", {"csrf": jana.csrf, "email": "x@"}, came_from)
+
+    assert (page.status, 'name="to" value="/contacts"' in page.text) == (422, True)
