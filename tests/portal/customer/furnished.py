@@ -56,16 +56,16 @@ async def _services(session: AsyncSession, contract_id: int, internet_id: int) -
     await session.flush()
     ids, paid_until = [product.id for product in products], date(2026, 11, 30)
     periods = [
-        {"starts_on": date(2025, 1, 1), "billed_until_on": date(2026, 12, 31)},
-        {"starts_on": date(2025, 3, 1), "billed_until_on": paid_until},
-        {"starts_on": date(2019, 5, 1), "billed_until_on": date(2023, 12, 31), "ends_on": date(2023, 12, 31)},
-        {"starts_on": date(2024, 6, 1), "billed_until_on": paid_until},
+        {"starts_on": date(2025, 1, 1), "billed_elsewhere_until_on": date(2026, 12, 31)},
+        {"starts_on": date(2025, 3, 1), "billed_elsewhere_until_on": paid_until},
+        {"starts_on": date(2019, 5, 1), "billed_elsewhere_until_on": date(2023, 12, 31), "ends_on": date(2023, 12, 31)},
+        {"starts_on": date(2024, 6, 1), "billed_elsewhere_until_on": paid_until},
     ]
     owned = [
         Service(contract_id=contract_id, product_id=id_, **period) for id_, period in zip(ids, periods, strict=True)
     ]
     session.add_all([*owned, ServiceAddress(service_id=internet_id, network="2001:db8:40:1200::/56")])
-    await session.execute(update(Service).where(Service.id == internet_id).values(billed_until_on=paid_until))
+    await session.execute(update(Service).where(Service.id == internet_id).values(billed_elsewhere_until_on=paid_until))
 
 
 async def _invoices(session: AsyncSession, contract_id: int, months: int) -> None:
