@@ -22,6 +22,7 @@ def problems(settings: Settings) -> list[Problem]:
     found += _fio_problems(settings)
     found += _dunning_problems(settings)
     found += _invoicing_problems(settings)
+    found += _exchange_problems(settings)
     if settings.dunning.spares_holidays and settings.isp.country not in list_supported_countries():
         message = "has no known public holidays: set dunning.spares_holidays = false"
         found.append(Problem("[isp] country", message))
@@ -78,6 +79,12 @@ def _fio_problems(settings: Settings) -> list[Problem | None]:
     if urlsplit(settings.fio.url).scheme != "https" and host not in ("localhost", "127.0.0.1", "::1"):
         found.append(Problem("[fio] url", "would send the token in clear: use https"))
     return found
+
+
+def _exchange_problems(settings: Settings) -> list[Problem | None]:
+    if not settings.voip.exchange_listen or settings.is_withheld("voip_token"):
+        return []
+    return [settings.secret_problem("voip_token")]
 
 
 def _nftables_problems(settings: Settings) -> list[Problem | None]:

@@ -26,6 +26,8 @@ from config.voip_settings import Voip
 
 DEFAULT_PATH = Path("/etc/hradlo/hradlo.toml")
 SIGNING_KEY_BYTES_MIN = 32
+_OWN_SECRETS = ("signing_key", "voip_token")
+"""Made by who runs Hradlo, who might choose a short one."""
 
 
 class Isp(Section):
@@ -64,7 +66,8 @@ class Secrets(Section):
 
     directory: Path = Field(
         Path("/etc/hradlo/secrets"),
-        description="Holds signing_key (made by `hradlo init`), smtp_password, fio_token. LoadCredential wins over it.",
+        description="Holds signing_key (made by `hradlo init`), smtp_password, fio_token, voip_token. LoadCredential "
+        "wins over it.",
     )
 
 
@@ -337,7 +340,7 @@ class Settings(Section):
             return Problem(f"secret {name}", f"{path} can't be read ({reason}): {remedy}")
         if not text:
             return Problem(f"secret {name}", f"{path} is empty")
-        if name == "signing_key" and len(text) < SIGNING_KEY_BYTES_MIN:
+        if name in _OWN_SECRETS and len(text) < SIGNING_KEY_BYTES_MIN:
             return Problem(f"secret {name}", f"{path} is shorter than {SIGNING_KEY_BYTES_MIN} characters")
         return None
 

@@ -1,11 +1,13 @@
 """The table [voip] of the settings; see `settings`."""
 
 from decimal import Decimal
+from ipaddress import ip_address
 from typing import Annotated
 
 from pydantic import Field
 
 from config.section import Section
+from config.setting_types import Address, Endpoint
 
 Coupon = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2)]
 
@@ -42,6 +44,14 @@ class Voip(Section):
         description="A mail says so when credit falls below it, once each time; 0 = never.",
     )
     mails_statement: bool = Field(True, description="Send each month's calls by mail, to who made any.")
+    exchange_listen: tuple[Endpoint, ...] = Field(
+        (),
+        description="Sockets where your exchange asks whether a call may begin and sends call records, for example "
+        "127.0.0.1:8091. Then the secret voip_token is needed. Off without.",
+    )
+    exchange_addresses: tuple[Address, ...] = Field(
+        (ip_address("127.0.0.1"), ip_address("::1")), description="Who is answered there: your exchanges, nobody else."
+    )
 
     @property
     def coupons_minor(self) -> tuple[int, ...]:

@@ -1,5 +1,5 @@
-"""Starts and stops the web role's listeners: the notice server, and where they are set up the captive API and the
-customer portal.
+"""Starts and stops the web role's listeners: the notice server, and where they are set up the captive API, the
+customer portal and what a telephone exchange asks.
 
 Sockets come from systemd, so that a restart refuses nobody, or are opened here. Those opened here have
 `SO_REUSEPORT`: more processes may listen beside this one.
@@ -27,6 +27,7 @@ from config.settings import Settings
 from portal.captive_api import make_captive_app
 from portal.customer.app import make_portal_app
 from portal.customer.office import Office
+from portal.exchange.app import make_exchange_app
 from portal.limits import ConnectionLimit, Rate, RequestLimit
 from portal.notice.app import make_notice_app
 from portal.notice.counters import Counters
@@ -48,7 +49,7 @@ class Serving:
     counters: Counters
     directory: Directory
     addresses: tuple[tuple[str, int], ...]
-    """Where it listens: the notice server's sockets first, then the captive API's, then the portal's."""
+    """Where it listens: the notice server's sockets first, then the captive API's, the portal's, the exchange's."""
 
 
 @asynccontextmanager
@@ -68,7 +69,7 @@ async def serve(
     await directory.refresh()
     rules = _rules(settings, clock, directory)
     notice = make_notice_app(settings, store, clock, ring, counters)
-    plain, encrypted, of_portal = _sorted_sockets(settings, sockets or ())
+    plain, encrypted, of_portal, of_exchange = _sorted_sockets(settings, sockets or ())
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(_listening(notice, rules, counters, plain))
         if encrypted:
@@ -80,7 +81,10 @@ async def serve(
             renderer = await stack.enter_async_context(Renderer.of(settings))
             office = Office(settings, store, clock, ring, documents=_documents(store, renderer))
             await stack.enter_async_context(_serving_zone(make_portal_app(office), _portal_tls(settings), of_portal))
-        addresses = tuple(item.getsockname()[:2] for item in (*plain, *encrypted, *of_portal))
+        if of_exchange:
+            exchange = make_exchange_app(settings, store, clock, ring)
+            await stack.enter_async_context(_serving_zone(exchange, None, of_exchange))
+        addresses = tuple(item.getsockname()[:2] for item in (*plain, *encrypted, *of_portal, *of_exchange))
         async with asyncio.TaskGroup() as group:
             group.create_task(directory.keep_fresh())
             try:
@@ -154,15 +158,17 @@ def _raised_descriptor_limit() -> int:
 
 def _sorted_sockets(
     settings: Settings, passed: Sequence[socket.socket]
-) -> tuple[list[socket.socket], list[socket.socket], list[socket.socket]]:
-    """(for the notice server, for the captive API, for the portal)"""
+) -> tuple[list[socket.socket], list[socket.socket], list[socket.socket], list[socket.socket]]:
+    """(for the notice server, for the captive API, for the portal, for the exchange)"""
     encrypted = _on_ports_of(settings.captive_api.listen, passed)
     of_portal = _on_ports_of(settings.portal.listen, passed)
-    plain = [item for item in passed if item not in encrypted and item not in of_portal]
+    of_exchange = _on_ports_of(settings.voip.exchange_listen, passed)
+    plain = [item for item in passed if item not in (*encrypted, *of_portal, *of_exchange)]
     return (
         plain or [_open(endpoint) for endpoint in settings.notice.listen],
         encrypted or [_open(endpoint) for endpoint in settings.captive_api.listen],
         of_portal or [_open(endpoint) for endpoint in settings.portal.listen],
+        of_exchange or [_open(endpoint) for endpoint in settings.voip.exchange_listen],
     )
 
 
@@ -188,7 +194,7 @@ def _documents(store: Store, renderer: Renderer) -> Callable[[int, str], Awaitab
 async def _serving_zone(
     app: web.Application, tls: ssl.SSLContext | None, sockets: Sequence[socket.socket]
 ) -> AsyncIterator[None]:
-    """A zone (`zone.py`): by its own certificate, or in plain HTTP for a proxy that has one."""
+    """A zone (`zone.py`): by its own certificate, or in plain HTTP for a proxy that has one; or the exchange's side."""
     runner = web.AppRunner(
         app,
         access_log=None,

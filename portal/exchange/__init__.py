@@ -1,0 +1,1 @@
+"""What a telephone exchange asks and sends over HTTP: may this call begin, and these calls have ended."""
