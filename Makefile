@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test lint format bench fuzz messages lock install-deps clean
+.PHONY: help demo lab install rollback uninstall test lint format bench fuzz messages lock install-deps clean
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DEBIAN_FRONTEND := noninteractive
 
 # What the tests run for real: firewall and namespaces, the router's DNS, a browser, PostgreSQL, a QR reader, units.
-TEST_PACKAGES := python3-venv nftables iproute2 conntrack dnsmasq-base procps curl chromium postgresql zbar-tools systemd \
+TEST_PACKAGES := python3-venv nftables iproute2 conntrack dnsmasq-base procps curl chromium postgresql zbar-tools systemd systemd-container git \
     $(if $(shell command -v npm),,npm)
 BENCH_PACKAGES := python3-venv nftables iproute2 procps nginx-light wrk
 
@@ -35,6 +35,15 @@ demo: $(STAMP)  ## The whole story on this machine, no root needed (HEADLESS=1: 
 
 lab: $(STAMP)  ## The story on real packets, in network namespaces of its own (root)
 	@$(BIN)/hradlo lab $(ARGS)
+
+install:  ## Puts Hradlo on this gateway, or upgrades it (root; the release before is kept)
+	@PYTHON="$(if $(filter python3,$(PYTHON)),/usr/bin/python3,$(PYTHON))" systemd/install.sh install
+
+rollback:  ## Goes back to the release before (root)
+	@systemd/install.sh rollback
+
+uninstall:  ## Takes the program away and opens every line; settings and ledger stay (root)
+	@systemd/install.sh uninstall
 
 test: install-deps tests/node_modules lint  ## Everything: style, types, import rules, tests; without root, the last lines say what was left out
 	@$(BIN)/pytest --numprocesses 3 --dist loadfile $(ARGS)

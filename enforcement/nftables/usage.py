@@ -5,14 +5,15 @@ and a counter that grows breaks no seal. One set per direction, family and prefi
 kernel counts at the end of the forward path (priority 300), so what was refused is not counted. Elements are added
 and removed one by one: replacing a set would lose its counts.
 
-Counters live until the table is deleted or the machine boots; `generation` names that life.
+Counters live until the table is deleted or the machine boots. `generation` names that life: an empty chain bears it,
+because the kernel's boot id can't be seen from within the unit (`ProcSubset=pid`).
 """
 
 import json
+import secrets
 import struct
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from pyroute2.netlink.nfnetlink.nftsocket import NFT_MSG_DELSETELEM, NFT_MSG_GETSETELEM, NFT_MSG_NEWSETELEM
@@ -24,7 +25,7 @@ from enforcement.nftables.table import load, run_nft
 from enforcement.state import Address, Counted
 
 TABLE = "hradlo_usage"
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_LIFE = "life_"
 _KEY, _EXPRESSION, _EXPRESSIONS = 1, 7, 11
 _DATA_VALUE, _EXPRESSION_DATA, _COUNTER_BYTES = 1, 2, 1
 _DIRECTIONS = {"down": "daddr", "up": "saddr"}
@@ -34,10 +35,10 @@ Sets = dict[SetName, dict[Address, int]]
 def count(conversation: Conversation, wanted: Collection[Address]) -> Counted:
     """Reads all counters, then makes the table count exactly what is wanted."""
     names = {SetName(way, a.version, a.prefix_length) for a in wanted for way in _DIRECTIONS}
-    handle, present = _structure()
-    if handle is None or not names <= present:
-        load(_text(sorted(names | present), is_new=handle is None))
-        handle, present = _structure()
+    life, present = _structure()
+    if not life or not names <= present:
+        load(_text(sorted(names | present), life or _LIFE + secrets.token_hex(8)))
+        life, present = _structure()
     found: Sets = {name: dict(_counters(conversation, name)) for name in sorted(present)}
     _adjust(conversation, found, wanted)
     both = {
@@ -46,24 +47,24 @@ def count(conversation: Conversation, wanted: Collection[Address]) -> Counted:
         if name.kind == "down"
         for address, down in counters.items()
     }
-    boot_id = _BOOT_ID.read_text(encoding="ascii").strip()
-    return Counted(f"{boot_id}/{handle}", {address: both[address] for address in wanted if address in both})
+    return Counted(life, {address: both[address] for address in wanted if address in both})
 
 
-def _structure() -> tuple[int | None, frozenset[SetName]]:
-    """The table's handle and its sets; (None, nothing) without a table."""
+def _structure() -> tuple[str, frozenset[SetName]]:
+    """The table's life and its sets; nothing of both without a table."""
     done = run_nft("-j", "-t", "list", "table", "inet", TABLE)
     if done.returncode != 0:
-        return None, frozenset()
+        return "", frozenset()
     listed: list[Mapping[str, Any]] = json.loads(done.stdout)["nftables"]
-    handle = next(item["table"]["handle"] for item in listed if "table" in item)
+    chains = (item["chain"]["name"] for item in listed if "chain" in item)
+    life = next((name for name in chains if name.startswith(_LIFE)), "")
     names = (SetName.parse(item["set"]["name"]) for item in listed if "set" in item)
-    return handle, frozenset(name for name in names if name)
+    return life, frozenset(name for name in names if name)
 
 
-def _text(names: Collection[SetName], *, is_new: bool) -> str:
+def _text(names: Collection[SetName], life: str) -> str:
     """What adds the sets and their rules to whatever is there; counters that exist stay."""
-    lines = [f"add table inet {TABLE}"]
+    lines = [f"add table inet {TABLE}", f"add chain inet {TABLE} {life}"]
     for name in names:
         key = "ipv4_addr" if name.version == 4 else "ipv6_addr"
         lines.append(f"add set inet {TABLE} {name} {{ type {key}; size {SET_SIZE}; counter; }}")

@@ -1,4 +1,4 @@
-"""The units, judged by systemd itself. They are scored and verified, not booted."""
+"""The units, judged by systemd itself: verified and scored. `test_booted.py` boots them."""
 
 import configparser
 import ctypes
