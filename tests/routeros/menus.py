@@ -147,6 +147,7 @@ def _ipv6_menus(profile: Profile) -> dict[str, Menu]:
         "/ipv6/firewall/mangle": _rule_menu(_MANGLE_ACTIONS, "passthrough new-connection-mark new-packet-mark"),
         "/ipv6/firewall/raw": _rule_menu(_RAW_ACTIONS),
         "/ipv6/firewall/address-list": _address_list_menu(profile),
+        "/ipv6/firewall/connection": Menu(commands=words("remove"), counters=words("orig-bytes repl-bytes")),
         "/ipv6/settings": Menu(words("disable-ipv6 forward accept-redirects"), commands=_SINGLE, is_single=True),
     }
     if not profile.is_v6:

@@ -45,6 +45,8 @@ class Simulator:
         self.commands: list[Command] = []
         """Everything that was received, in the order in which it was done."""
         self.sessions: set[Session] = set()
+        self.before_answer: list[Callable[[], None]] = []
+        """Called after a command was carried out and before its answer is sent: `netfilter` takes hold there."""
         self.is_up = True
         """False: every connection is reset at once."""
         self.port = self.tls_port = 0
@@ -64,7 +66,9 @@ class Simulator:
 
     def add(self, path: str, **values: str) -> Row:
         """Adds an item as somebody else would; names with underscores."""
-        return self.tables[path].add({name.replace("_", "-"): value for name, value in values.items()})
+        row = self.tables[path].add({name.replace("_", "-"): value for name, value in values.items()})
+        self.settle()
+        return row
 
     @property
     def address_list(self) -> AddressListTable:
@@ -101,12 +105,19 @@ class Simulator:
             table.reboot()
         self._show_dummies()
         self.booted_at = self.clock.now()
+        self.settle()
 
     def tick(self) -> None:
         """Lets time out what has timed out; every command does it, too."""
         now = self.clock.now()
         for table in self.tables.values():
             table.expire(now)
+        self.settle()
+
+    def settle(self) -> None:
+        """What was changed takes hold on real packets, if there are any."""
+        for call in self.before_answer:
+            call()
 
     def drop_connections(self) -> None:
         """Resets every connection; the router itself stays as it is."""
@@ -116,7 +127,10 @@ class Simulator:
     # For sessions
 
     def run(self, command: Command, policies: frozenset[str]) -> Iterable[Sentence]:
-        return self._commands.run(command, policies)
+        try:
+            return self._commands.run(command, policies)
+        finally:
+            self.settle()
 
     def table_of(self, command: Command) -> Table:
         return self._commands.table_of(command)

@@ -160,13 +160,16 @@ class Table:
 
     def reboot(self) -> None:
         """What is dynamic is gone, counters begin anew, and every `.id` may be another row's."""
-        kept = [row for row in self if not row.is_dynamic]
+        before = list(self)
         self._ids = count(1)
         self._rows = {}
-        for row in kept:
-            row.values[".id"] = self._next_id()
-            self.zero_counters(row)
-            self._rows[row.id] = row
+        for row in before:
+            if not row.is_dynamic:
+                row.values[".id"] = self._next_id()
+                self.zero_counters(row)
+                self._rows[row.id] = row
+        for row in before:
+            self._tell(row, is_gone=row.is_dynamic)
 
     def zero_counters(self, row: Row) -> None:
         for name in self.menu.counters & row.values.keys():
