@@ -28,6 +28,7 @@ def problems(settings: Settings) -> list[Problem]:
         found.append(Problem("[isp] country", message))
     if settings.enforcement.driver == "nftables":
         found += _nftables_problems(settings)
+    found += _routeros_problems(settings)
     if settings.captive_api.listen and not (settings.captive_api.certificate and settings.captive_api.key):
         found.append(Problem("[captive_api] certificate", "certificate and key are needed to listen"))
     if settings.captive_api.listen and not settings.captive_api.url.startswith("https://"):
@@ -95,3 +96,26 @@ def _nftables_problems(settings: Settings) -> list[Problem | None]:
     if not versions or len(versions) != len(set(versions)):
         found.append(Problem("[notice] addresses", "needs one IPv4 and/or one IPv6 address of this gateway"))
     return found
+
+
+def _routeros_problems(settings: Settings) -> list[Problem | None]:
+    found: list[Problem | None] = []
+    if settings.enforcement.driver == "routeros" and not settings.routeros:
+        found.append(Problem("[enforcement] driver", "is routeros, and there is no [[routeros]]"))
+    sites = {settings.enforcement.site} if settings.enforcement.driver == "nftables" else set()
+    servers: set[tuple[str, int]] = set()
+    for router in settings.routeros:
+        place = f"[[routeros]] {router.site}"
+        if router.site in sites:
+            found.append(Problem(f"{place} site", "is the name of another one, too"))
+        if (server := (str(router.notice_address), router.notice_port)) in servers:
+            message = f"{router.notice_port} is another router's, too: the port tells them apart"
+            found.append(Problem(f"{place} notice_port", message))
+        if bool(router.authority) == bool(router.fingerprint):
+            found.append(Problem(f"{place} fingerprint", "or authority is needed, one of the two: who answers there?"))
+        if router.authority and not router.authority.is_file():
+            found.append(Problem(f"{place} authority", f"{router.authority} is not there"))
+        sites.add(router.site)
+        servers.add(server)
+    secrets = dict.fromkeys(router.secret for router in settings.routeros)
+    return found + [settings.secret_problem(name) for name in secrets if not settings.is_withheld(name)]

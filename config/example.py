@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from config.errors import NotAllowed
 from config.section import Section
-from config.settings import Settings, parse
+from config.settings import Settings, parse, tables
 
 Values = Mapping[str, Mapping[str, object]]
 """Chosen values: table, key, value."""
@@ -40,18 +40,22 @@ amounts are in units of `isp.currency`, hours are in `isp.timezone`. An unknown 
 
 Secrets never stand in this file. Each is a file of its own in `secrets.directory`, or a systemd credential of
 the same name: `signing_key` (made by `hradlo init`), `smtp_password` (needed with `mail.username`) and what
-`fio.tokens` names.
+`fio.tokens` and the `secret` of each `[[routeros]]` name.
 """
 
 
 def example(values: Values | None = None) -> str:
     """The commented file; what `values` names is set, all else shows its default."""
-    return "\n".join([_EXAMPLE_HEAD, *(_table(name, section, values or {}) for name, section in Settings())])
+    parts = (
+        _repeated_table(name, section) if is_repeated else _table(name, section(), values or {})
+        for name, section, is_repeated in tables()
+    )
+    return "\n".join([_EXAMPLE_HEAD, *parts])
 
 
 def document() -> str:
     """`docs/settings.md`."""
-    return "\n".join([_DOCUMENT_HEAD, *(_chapter(name, section) for name, section in Settings())])
+    return "\n".join([_DOCUMENT_HEAD, *(_chapter(*table) for table in tables())])
 
 
 def write(path: Path, values: Values) -> None:
@@ -90,6 +94,15 @@ def _table(name: str, section: Section, values: Values) -> str:
     return "\n".join(lines)
 
 
+def _repeated_table(name: str, section: type[Section]) -> str:
+    """A table that may stand there several times, and does not at all by default: the whole of it is a comment."""
+    lines = [*_comment(section.__doc__), f"# [[{name}]]", ""]
+    for key, field in section.model_fields.items():
+        shown = field.examples[0] if field.examples else field.default
+        lines += [*_comment(_help(field)), f"# {key} = {toml(shown)}", ""]
+    return "\n".join(lines)
+
+
 def _line(key: str, default: object, field: FieldInfo, chosen: Mapping[str, object]) -> str:
     if key in chosen:
         return f"{key} = {toml(chosen[key])}"
@@ -122,21 +135,25 @@ def _comment(text: str | None) -> list[str]:
     return textwrap.wrap(text or "", _WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
 
 
-def _chapter(name: str, section: Section) -> str:
+def _chapter(name: str, section: type[Section], is_repeated: bool) -> str:
     lines = [
-        f"## [{name}]",
+        f"## [[{name}]]" if is_repeated else f"## [{name}]",
         "",
-        type(section).__doc__ or "",
+        section.__doc__ or "",
         "",
         "| Setting | Default | Allowed | Meaning |",
         "|---|---|---|---|",
     ]
-    for key, field in type(section).model_fields.items():
-        default = getattr(section, key)
-        shown = "not set" if default is None else f"`{toml(default)}`"
-        cells = (f"`{key}`", shown, _allowed(field), field.description or "")
+    for key, field in section.model_fields.items():
+        cells = (f"`{key}`", _default(field), _allowed(field), field.description or "")
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join([*lines, ""])
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "needed"
+    return "not set" if field.default is None else f"`{toml(field.default)}`"
 
 
 if __name__ == "__main__":

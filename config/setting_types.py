@@ -53,8 +53,20 @@ def _vat_rate(text: str) -> str:
     raise ValueError('must be a category, its first day and per cent, like "standard 2027-01-01 22"')
 
 
+def _fingerprint(text: str) -> str:
+    """SHA-256 as openssl and RouterOS print it, with or without colons."""
+    digits = text.replace(":", "").lower()
+    if text and not re.fullmatch("[0-9a-f]{64}", digits):
+        raise ValueError("must be a SHA-256 fingerprint: 64 hex digits, with or without colons")
+    return digits
+
+
 def _address(value: object) -> IPv4Address | IPv6Address:
     return ip_address(str(value))
+
+
+def _v4_address(value: object) -> IPv4Address:
+    return IPv4Address(str(value))
 
 
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
@@ -62,6 +74,8 @@ Iban = Annotated[str, AfterValidator(_valid_iban)]
 Url = Annotated[str, AfterValidator(_plain_url)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Address = Annotated[IPv4Address | IPv6Address, PlainValidator(_address)]
+V4Address = Annotated[IPv4Address, PlainValidator(_v4_address)]
+Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 VatRate = Annotated[str, AfterValidator(_vat_rate)]
 Site = Annotated[str, StringConstraints(pattern=SITE_PATTERN)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

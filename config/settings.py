@@ -8,17 +8,19 @@ Secrets never stand in the file: each is a file of its own, see `Settings.secret
 import json
 import os
 import tomllib
+from collections.abc import Iterator
 from datetime import date, time
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError
 
 from config import demands
 from config.errors import Problem, SettingsError
+from config.routeros_settings import RouterOs
 from config.section import Section
 from config.setting_types import MAIN_SITE, Address, Endpoint, Iban, Site, TimeZone, Url, VatRate, Weekday
 from config.validation import problems_of
@@ -66,8 +68,8 @@ class Secrets(Section):
 
     directory: Path = Field(
         Path("/etc/hradlo/secrets"),
-        description="Holds signing_key (made by `hradlo init`), smtp_password, fio_token, voip_token. LoadCredential "
-        "wins over it.",
+        description="Holds signing_key (made by `hradlo init`), smtp_password, fio_token, voip_token and "
+        "routeros_password. LoadCredential wins over it.",
     )
 
 
@@ -181,8 +183,10 @@ class Usage(Section):
 class Enforcement(Section):
     """What is done on the network, and where."""
 
-    driver: Literal["nftables", "dryrun"] = Field(
-        "nftables", description="dryrun decides and mails, but writes nothing."
+    driver: Literal["nftables", "routeros", "dryrun"] = Field(
+        "nftables",
+        description="nftables: this gateway, and the routers of [[routeros]] if there are any; routeros: those "
+        "alone; dryrun decides and mails, but writes nothing anywhere.",
     )
     site: Site = Field(MAIN_SITE, description="This gateway's name, where there are several; see docs/gateways.md.")
     subscriber_interfaces: tuple[str, ...] = Field((), description="Interfaces behind which subscribers are.")
@@ -300,6 +304,7 @@ class Settings(Section):
     fio: Fio = Fio()  # type: ignore[call-arg]
     voip: Voip = Voip()  # type: ignore[call-arg]
     daemon: Daemon = Daemon()  # type: ignore[call-arg]
+    routeros: tuple[RouterOs, ...] = ()
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -343,6 +348,17 @@ class Settings(Section):
         if name in _OWN_SECRETS and len(text) < SIGNING_KEY_BYTES_MIN:
             return Problem(f"secret {name}", f"{path} is shorter than {SIGNING_KEY_BYTES_MIN} characters")
         return None
+
+
+def tables() -> Iterator[tuple[str, type[Section], bool]]:
+    """Every table of the file: its name, what may stand in it, and whether there may be several of it."""
+    for name, field in Settings.model_fields.items():
+        kind = field.annotation
+        is_repeated = get_origin(kind) is tuple
+        section = get_args(kind)[0] if is_repeated else kind
+        assert isinstance(section, type)
+        assert issubclass(section, Section)
+        yield name, section, is_repeated
 
 
 def parse(text: str, source: str = "hradlo.toml") -> Settings:
@@ -390,7 +406,9 @@ def _validated(data: dict[str, Any]) -> tuple[Settings, list[Problem]]:
             table = data.get(str(section)) if key else data
             if isinstance(table, dict):
                 table.pop(str(key[0] if key else section), None)
-        return _strictly(data), problems_of(error, {name: list(type(value).model_fields) for name, value in Settings()})
+            else:
+                data.pop(str(section), None)  # one of several tables: what is left of it would be no whole one
+        return _strictly(data), problems_of(error, {name: list(section.model_fields) for name, section, _ in tables()})
 
 
 def _strictly(data: dict[str, Any]) -> Settings:

@@ -32,6 +32,10 @@ def _place(item: Any) -> str:
 def _message(item: Any, known: Known) -> str:
     if item["type"] == "extra_forbidden":
         return _unknown_key_message(item["loc"], known)
+    if item["type"] == "tuple_type" and isinstance(item["input"], dict):
+        return f"is one of several: write [[{item['loc'][0]}]]"
+    if item["type"] == "missing":
+        return "is needed"
     if item["type"] == "model_type":
         return f"is a table: write [{item['loc'][0]}] on a line of its own"
     text = str(item["msg"]).removeprefix("Value error, ")

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,8 @@ from config.settings import Settings
 from daemon.drivers import open_drivers
 from daemon.status import engine_state
 from enforcement.driver import Driver
+from enforcement.routeros.driver import RouterOsDriver
+from enforcement.routeros.examination import Remark
 
 PATIENCE_SECONDS = 3
 BUILT_YEAR = 2026
@@ -111,20 +114,27 @@ async def _network(settings: Settings) -> list[Finding]:
         return [Finding(name, True, "decides and mails, and writes nothing to the network")]
     try:
         async with open_drivers(settings) as drivers:
-            return [await _site(name, site, driver) for site, driver in drivers.items()]
+            found = await asyncio.gather(*(_site(name, site, driver) for site, driver in drivers.items()))
+            return list(chain.from_iterable(found))
     except HradloError as error:
         return [Finding(name, False, error.message, error.remedy)]
 
 
-async def _site(name: str, site: str, driver: Driver) -> Finding:
+async def _site(name: str, site: str, driver: Driver) -> list[Finding]:
     what = name if site == MAIN_SITE else f"{name}, site {site}"
     try:
+        if isinstance(driver, RouterOsDriver):
+            return [_of_router(site, remark) for remark in await driver.examine()]
         observed = await driver.observe()
     except DriverError as error:
-        return Finding(what, False, error.message, error.remedy)
+        return [Finding(what, False, error.message, error.remedy)]
     if not observed.is_installed:
-        return Finding(what, False, "Hradlo's rules are not installed", "A running engine installs them by itself.")
-    return Finding(what, True, f"{len(observed.lines)} restricted addresses")
+        return [Finding(what, False, "Hradlo's rules are not installed", "A running engine installs them by itself.")]
+    return [Finding(what, True, f"{len(observed.lines)} restricted addresses")]
+
+
+def _of_router(site: str, remark: Remark) -> Finding:
+    return Finding(f"router {site}: {remark.what}", remark.is_good, remark.found, remark.remedy)
 
 
 async def _interfaces(settings: Settings) -> list[Finding]:

@@ -3,7 +3,10 @@
 The contract, held by one test suite for all drivers (`tests/enforcement/test_driver_contract.py`):
 
 * `observe` reads, and never writes.
-* `apply(plan)` leaves the network so that `observe` shows the plan carried out; all of it or nothing.
+* `apply(plan)` leaves the network so that `observe` shows the plan carried out. On a kernel it is all of it or nothing.
+  A router knows no transaction: there, every step is right by itself, what opens a line goes first, no address is
+  without its restriction on the way between two, and what an error left half done is shown by the next `observe` and
+  mended by the next plan. So after an error nothing may be taken for known.
 * Only what carries Hradlo's own mark is ever written; what others made is not touched.
 * Closing a driver changes nothing on the network.
 """
@@ -15,7 +18,7 @@ from enforcement.state import Address, Applied, Counted, LineState, Observed, Pl
 
 
 class Driver(Protocol):
-    """One way of enforcing line states on one gateway."""
+    """One way of enforcing line states at one site: a gateway, or a router."""
 
     name: str
 
@@ -28,7 +31,7 @@ class Driver(Protocol):
         ...
 
     async def apply(self, plan: Plan) -> Applied:
-        """Carries the plan out, atomically; raises `DriverError` and changes nothing when it can't."""
+        """Carries the plan out; raises `DriverError` when it can't, and then only `observe` knows what was done."""
         ...
 
     async def count(self, addresses: Collection[Address]) -> Counted:

@@ -23,6 +23,7 @@ from daemon.cli import (
     customers,
     documents,
     files,
+    mikrotik,
     network,
     payments,
     running,
@@ -59,7 +60,7 @@ def options(
     context.choose(config, clock_offset_file)
 
 
-for module in (running, setup, files, billing, payments, network, contracts, customers, documents, audit):
+for module in (running, setup, files, billing, payments, network, mikrotik, contracts, customers, documents, audit):
     module.register(app)
 
 

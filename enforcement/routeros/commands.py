@@ -14,11 +14,15 @@ class Command:
     path: str
     verb: str
     arguments: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    """What it is about, for a reader; the router does not see it."""
 
     def __str__(self) -> str:
         """As somebody would type it at the router's terminal."""
-        given = (f"{name}={_quoted(value)}" for name, value in self.arguments.items())
-        return " ".join([f"/{self.path.strip('/').replace('/', ' ')} {self.verb}", *given])
+        words = [f"/{self.path.strip('/').replace('/', ' ')} {self.verb}"]
+        for name, value in self.arguments.items():
+            words.append(value if name in (".id", "numbers") else f"{name}={_quoted(value)}")
+        return " ".join([*words, f"# {self.note}"] if self.note else words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,4 +68,4 @@ class Result:
 
 
 def _quoted(value: str) -> str:
-    return f'"{value}"' if not value or any(letter in value for letter in ' ;"[]()$') else value
+    return f'"{value}"' if not value or any(letter in value for letter in ' ;:"[]()$') else value

@@ -19,6 +19,7 @@ from enforcement.planner import rebased
 from enforcement.routeros import flows, usage
 from enforcement.routeros.commands import Command, Row
 from enforcement.routeros.entries import LIST_OF, PROPERTIES, STATES, Key, Lists
+from enforcement.routeros.examination import Facts, Remark, remarks
 from enforcement.routeros.identity import Identity, objection, read_identity
 from enforcement.routeros.router import ALLOWED, LISTS, MENUS, Router, text
 from enforcement.routeros.rules import Tables, has_fasttrack, menus, removal, repair
@@ -111,11 +112,15 @@ class RouterOsDriver:
 
     # For the command line and the doctor
 
-    async def examine(self) -> tuple[Identity, Tables, Lists]:
-        """What is on the router now."""
+    async def examine(self) -> list[Remark]:
+        """What is right and wrong with this router."""
         async with self._turn:
             seen = await self._look()
-            return seen.identity, seen.tables, seen.lists
+            services = await self._transport.stream_print("/ip/service", ("name", "disabled"))
+            addresses = await self._transport.stream_print("/ip/address", ("address", "disabled"))
+        router = self._reachable(seen)
+        facts = Facts(router, seen.identity, seen.tables, seen.lists, services, addresses)
+        return list(remarks(facts, wants_ipv6=self.router.has_ipv6))
 
     async def planned_setup(self) -> list[Command]:
         """What a set-up would write; nothing when all is as it should be."""
@@ -182,7 +187,7 @@ class RouterOsDriver:
         return await self._transport.stream_print(MENUS[version].lists, PROPERTIES, ("list", name))
 
     async def _line(self, address: Address) -> LineState:
-        if not self.router.has_ipv6 and address.version == 6:
+        if address.version not in (self._seen.versions if self._seen else self.router.versions):
             return self._out_of_reach.get(address, LineState.OPEN)
         lists = Lists()
         menu = MENUS[address.version].lists
@@ -222,6 +227,7 @@ class RouterOsDriver:
         await writing.carry_out(todo.restores)
         if plan.installs:
             await self._install(seen)
+            todo = phases(reachable, seen.lists, self._reachable(seen))
         await writing.carry_out(todo.garden_added)
         await writing.carry_out(todo.restrictions)
         await writing.carry_out(list(removing(seen.lists, todo.superseded)))

@@ -183,6 +183,12 @@ def has_fasttrack(rows: Sequence[Row]) -> bool:
     return any(row.get("action") == "fasttrack-connection" and not is_true(row, "disabled") for row in rows)
 
 
+def translates(row: Row) -> bool:
+    """This rule of NAT, of somebody else, would have the word before ours."""
+    is_ours_or_off = is_own(row) or is_true(row, "disabled")
+    return not is_ours_or_off and row.get("action", "accept") not in _HARMLESS_NAT
+
+
 class _Mending:
     """Collects commands: what is built inert, what leads into it, and then what is left over."""
 
@@ -231,7 +237,7 @@ class _Mending:
         for row in leading:
             target = row["jump-target"]
             if target != name and jump.jumping_to(target).matches(row):
-                turning = Command(jump.menu, "set", {".id": row[".id"], "jump-target": name})
+                turning = Command(jump.menu, "set", {".id": row[".id"], "jump-target": name}, jump.comment)
                 return [turning, *self._moved_up(jump, row)]
         return self._placed(jump)
 
@@ -249,16 +255,14 @@ class _Mending:
         rows = self._tables[rule.menu]
         first = _first_foreign(rows, rule.chain)
         if first and any(_spoils(row, rows, rule.chain) for row in rows[: rows.index(present)]):
-            return [Command(rule.menu, "move", {"numbers": present[".id"], "destination": first[".id"]})]
+            return [Command(rule.menu, "move", {"numbers": present[".id"], "destination": first[".id"]}, rule.comment)]
         return []
 
 
 def _spoils(row: Row, rows: Sequence[Row], chain: str) -> bool:
     if row.get("chain") != chain or is_true(row, "dynamic"):  # nothing can be placed before a dynamic rule
         return False
-    if chain == "forward":
-        return lets_through(row, rows)
-    return not is_own(row) and not is_true(row, "disabled") and row.get("action", "accept") not in _HARMLESS_NAT
+    return lets_through(row, rows) if chain == "forward" else translates(row)
 
 
 def _first_foreign(rows: Sequence[Row], chain: str) -> Row | None:
@@ -276,7 +280,7 @@ def _free_name(rows: Sequence[Row], name: str) -> str:
 
 def _removals(rows: Iterable[tuple[str, Row]]) -> list[Command]:
     inert_last = sorted(rows, key=lambda one: one[1].get("chain", "").startswith("hradlo-"))
-    return [Command(menu, "remove", {".id": row[".id"]}) for menu, row in inert_last]
+    return [Command(menu, "remove", {".id": row[".id"]}, row.get("comment", "")) for menu, row in inert_last]
 
 
 def _plain(value: str) -> str:

@@ -73,7 +73,7 @@ class Step:
             case Doing.PROLONG:
                 return Command(menu, "set", ids | _TIMED)
             case Doing.REMOVE:
-                return Command(menu, "remove", ids)
+                return Command(menu, "remove", ids, ", ".join(f"{key.address} in {key.list_name}" for key in self.keys))
 
     def singly(self) -> Iterator["Step"]:
         """The same for one entry at a time: a router stops in the middle of several when one is missing."""
@@ -149,6 +149,12 @@ def base_steps(lists: Lists, router: Router) -> Iterator[Step]:
     yield from removing(lists, gone)
 
 
+def merged(present: str, wanted: str) -> str:
+    """The comment of an entry that is to be two things at once: one address can't be in a list twice."""
+    is_both = {present, wanted} == {BASE_COMMENT, GARDEN_COMMENT} or present == BOTH_COMMENT
+    return BOTH_COMMENT if is_both else wanted or present
+
+
 def note_done(step: Step, result: Result, lists: Lists) -> None:
     """Keeps `lists` true after a step that was carried out."""
     match step.doing:
@@ -196,8 +202,7 @@ def _allowing(address: Address, lists: Lists) -> Iterator[Step]:
         if not lists.holds_foreign(key):
             yield adding(key, GARDEN_COMMENT)
     else:
-        is_base = entry.comment in (BASE_COMMENT, BOTH_COMMENT)
-        yield Step(Doing.SET, (key,), (entry,), comment=BOTH_COMMENT if is_base else GARDEN_COMMENT)
+        yield Step(Doing.SET, (key,), (entry,), comment=merged(entry.comment, GARDEN_COMMENT))
 
 
 def _commenting(key: Key, lists: Lists, comment: str) -> Iterator[Step]:

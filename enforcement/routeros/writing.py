@@ -12,7 +12,7 @@ from enforcement.routeros.commands import Command, Result
 from enforcement.routeros.entries import PROPERTIES, Entry, Lists
 from enforcement.routeros.router import MENUS, text
 from enforcement.routeros.rules import is_own
-from enforcement.routeros.steps import Doing, Step, adding, note_done, removing
+from enforcement.routeros.steps import Doing, Step, adding, merged, note_done, removing
 from enforcement.routeros.transport import Refused, Transport
 
 AT_ONCE = 500
@@ -93,8 +93,9 @@ class Writing:
             self._lists.foreign[key] = entry
         else:
             self._lists.own[key] = entry
-            if entry.is_disabled:
-                await self.carry_out([Step(Doing.SET, (key,), (entry,), comment=entry.comment)])
+            comment = merged(entry.comment, step.comment)
+            if entry.is_disabled or comment != entry.comment:
+                await self.carry_out([Step(Doing.SET, (key,), (entry,), comment=comment)])
         if step.doing is Doing.MOVE:
             await self.carry_out(removing(self._lists, step.keys))
 

@@ -301,3 +301,60 @@ def test_settings_do_not_change_after_start() -> None:
 
     with pytest.raises(ValueError, match="frozen"):
         settings.dunning.grace_days = 1
+
+
+ROUTER = f"""
+[[routeros]]
+site = "north"
+host = "10.0.0.1"
+fingerprint = "{"AB:" * 31}AB"
+notice_address = "10.0.0.80"
+notice_port = 8101
+"""
+
+
+def test_a_router_needs_little_and_gets_its_password_from_a_secret(path: Path, secrets: Path) -> None:
+    (secrets / "routeros_password").write_text("secret")
+
+    (router,) = load(written(path, secrets, '[enforcement]\ndriver = "routeros"\n' + ROUTER)).routeros
+
+    assert (router.site, router.port, router.user, router.ipv6) == ("north", 8729, "hradlo", True)
+    assert router.fingerprint == "ab" * 32
+
+
+def test_routers_are_told_apart_by_site_and_port_and_each_says_who_it_is(path: Path, secrets: Path) -> None:
+    other = ROUTER.replace("fingerprint", "#").replace("[[routeros]]", '[[routeros]]\nauthority = "/nowhere.pem"')
+
+    with pytest.raises(SettingsError) as caught:
+        load(written(path, secrets, WORKING + ROUTER + other + ROUTER.replace("fingerprint", "#")))
+
+    assert places(caught.value) == [
+        "[[routeros]] north site",
+        "[[routeros]] north notice_port",
+        "[[routeros]] north authority",
+        "[[routeros]] north site",
+        "[[routeros]] north notice_port",
+        "[[routeros]] north fingerprint",
+        "secret routeros_password",
+    ]
+
+
+def test_enforcing_on_routers_alone_needs_one(path: Path, secrets: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(written(path, secrets, '[enforcement]\ndriver = "routeros"'))
+
+    assert places(caught.value) == ["[enforcement] driver"]
+
+
+def test_what_is_wrong_with_one_of_several_tables_is_found_in_it() -> None:
+    found = messages(ROUTER.replace("8101", "99999").replace("AB:", "XY:").replace("host", "hosts"))
+
+    assert set(found) == {
+        "[routeros] item 1 host",
+        "[routeros] item 1 hosts",
+        "[routeros] item 1 fingerprint",
+        "[routeros] item 1 notice_port",
+    }
+    assert found["[routeros] item 1 host"] == "is needed"
+    assert "did you mean host?" in found["[routeros] item 1 hosts"]
+    assert "[[routeros]]" in messages(ROUTER.replace("[[routeros]]", "[routeros]"))["[routeros]"]

@@ -10,8 +10,12 @@ from enforcement.nftables.driver import NftablesDriver
 from enforcement.planner import plan
 from enforcement.state import NOTHING, Address, Desired, LineState, Observed, Plan
 from tests.enforcement.conftest import SETTINGS
+from tests.enforcement.routeros import routeros_driver
 from tests.namespaces import real_topology
+from tests.routeros.simulator import Simulator, running
 
+VERSIONS = ("6.49", "7.12", "7.18", "7.22")
+"""Of RouterOS, simulated."""
 ONE = Address.parse("100.64.0.10")
 OTHER = Address.parse("100.64.0.11")
 BLOCK = Address.parse("198.51.100.8/29")
@@ -30,15 +34,22 @@ EVERYTHING = Desired(
 )
 
 
-@pytest.fixture(params=["dryrun", pytest.param("nftables", marks=pytest.mark.root)])
+@pytest.fixture(
+    params=["dryrun", pytest.param("nftables", marks=pytest.mark.root), *(f"routeros-{each}" for each in VERSIONS)]
+)
 async def driver(request: pytest.FixtureRequest) -> AsyncIterator[Driver]:
-    if request.param == "dryrun":
+    kind, _, version = request.param.partition("-")
+    if kind == "dryrun":
         yield DryRunDriver()
-        return
-    with real_topology() as topology:
-        opened = NftablesDriver(SETTINGS, topology.gateway.name)
-        yield opened
-        await opened.close()
+    elif kind == "routeros":
+        simulated = Simulator(profile=version, has_ipv6=True)
+        async with running(simulated), routeros_driver(simulated) as opened:
+            yield opened
+    else:
+        with real_topology() as topology:
+            nftables = NftablesDriver(SETTINGS, topology.gateway.name)
+            yield nftables
+            await nftables.close()
 
 
 async def reach(driver: Driver, desired: Desired) -> Plan:

@@ -1,0 +1,42 @@
+"""The settings of MikroTik routers: one table for each."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from config.section import Section
+from config.setting_types import Fingerprint, Site, V4Address
+
+
+class RouterOs(Section):
+    """A MikroTik router that Hradlo enforces on; one such table for each. See docs/mikrotik.md."""
+
+    site: Site = Field(
+        description="What you call it; services.csv says which addresses are whose.",
+        examples=["north"],
+    )
+    host: str = Field(min_length=1, description="Its address or name, as its certificate says.", examples=["10.0.0.1"])
+    port: int = Field(8729, ge=1, le=65535, description="Where its api-ssl listens.")
+    user: str = Field("hradlo", min_length=1, description="Of a group with the policies read, write and api.")
+    secret: str = Field(
+        "routeros_password", pattern="^[a-z][a-z0-9_]*$", description="The secret that holds its password."
+    )
+    authority: Path | None = Field(
+        None,
+        description="PEM certificate of the authority that signed the router's …",
+        examples=["/etc/hradlo/routers-ca.pem"],
+    )
+    fingerprint: Fingerprint = Field(
+        "", description="… or SHA-256 of the router's own certificate. One of the two is needed."
+    )
+    notice_address: V4Address = Field(
+        description="This machine, as the router reaches it: redirected requests are sent there.",
+        examples=["10.0.0.80"],
+    )
+    notice_port: int = Field(
+        ge=1,
+        le=65535,
+        description="… at this port, of this router alone: so routers may use the same private addresses.",
+        examples=[8101],
+    )
+    ipv6: bool = Field(True, description="Whether its subscribers have IPv6.")
