@@ -20,9 +20,9 @@ from pydantic import Field, ValidationError
 
 from config import demands
 from config.errors import Problem, SettingsError
-from config.routeros_settings import RouterOs
+from config.network_settings import Enforcement, RouterOs
 from config.section import Section
-from config.setting_types import MAIN_SITE, Address, Endpoint, Iban, Site, TimeZone, Url, VatRate, Weekday
+from config.setting_types import Address, Endpoint, Iban, TimeZone, Url, VatRate, Weekday
 from config.validation import problems_of
 from config.voip_settings import Voip
 
@@ -178,25 +178,6 @@ class Usage(Section):
     keep_hours_days: int = Field(62, ge=1, le=3660, description="Hourly figures are kept so many days …")
     keep_days_days: int = Field(800, ge=1, le=3660, description="… daily ones so many …")
     keep_months_days: int = Field(3660, ge=31, le=36600, description="… and monthly ones so many.")
-
-
-class Enforcement(Section):
-    """What is done on the network, and where."""
-
-    driver: Literal["nftables", "routeros", "dryrun"] = Field(
-        "nftables",
-        description="nftables: this gateway, and the routers of [[routeros]] if there are any; routeros: those "
-        "alone; dryrun decides and mails, but writes nothing anywhere.",
-    )
-    site: Site = Field(MAIN_SITE, description="This gateway's name, where there are several; see docs/gateways.md.")
-    subscriber_interfaces: tuple[str, ...] = Field((), description="Interfaces behind which subscribers are.")
-    resolvers: tuple[Address, ...] = Field((), description="DNS servers that a suspended line may ask.")
-    dns_queries_per_second: int = Field(20, ge=1, description="… each source so many at most.")
-    garden: tuple[str, ...] = Field(
-        (), description="Names and addresses that a suspended line reaches: banks, your portal."
-    )
-    garden_refresh_seconds: int = Field(300, ge=2, description="How often the names are resolved again.")
-    reconcile_seconds: int = Field(60, ge=1, le=3600, description="A full look at everything, at least so often.")
 
 
 class Mail(Section):

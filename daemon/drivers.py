@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from config.routeros_settings import RouterOs
+from config.network_settings import RouterOs
 from config.settings import Settings
 from enforcement.driver import Driver
 from enforcement.dryrun import DryRunDriver

@@ -1,11 +1,31 @@
-"""The settings of MikroTik routers: one table for each."""
+"""The tables of the settings that say where and how lines are restricted; see `settings`."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
 from config.section import Section
-from config.setting_types import Fingerprint, Site, V4Address
+from config.setting_types import MAIN_SITE, Address, Fingerprint, Site, V4Address
+
+
+class Enforcement(Section):
+    """What is done on the network, and where."""
+
+    driver: Literal["nftables", "routeros", "dryrun"] = Field(
+        "nftables",
+        description="nftables: this gateway, and the routers of [[routeros]] if there are any; routeros: those "
+        "alone; dryrun decides and mails, but writes nothing anywhere.",
+    )
+    site: Site = Field(MAIN_SITE, description="This gateway's name, where there are several; see docs/gateways.md.")
+    subscriber_interfaces: tuple[str, ...] = Field((), description="Interfaces behind which subscribers are.")
+    resolvers: tuple[Address, ...] = Field((), description="DNS servers that a suspended line may ask.")
+    dns_queries_per_second: int = Field(20, ge=1, description="… each source so many at most.")
+    garden: tuple[str, ...] = Field(
+        (), description="Names and addresses that a suspended line reaches: banks, your portal."
+    )
+    garden_refresh_seconds: int = Field(300, ge=2, description="How often the names are resolved again.")
+    reconcile_seconds: int = Field(60, ge=1, le=3600, description="A full look at everything, at least so often.")
 
 
 class RouterOs(Section):
