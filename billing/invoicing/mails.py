@@ -134,7 +134,7 @@ def credit_note(document: Document, addressee: Addressee, settings: Settings) ->
                 amount=amount,
             ),
             *([_("The reason: {why}", why=one_line(document.why))] if document.why else []),
-            _("We will use the amount to pay your next invoices."),
+            _("You owe us that much less. What is left of it pays your next invoices."),
         ),
         button=portal_button(_, settings.isp),
     )

@@ -3,7 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -247,11 +247,13 @@ async def documents(session: AsyncSession, invoice_ids: Sequence[int]) -> list[D
     found: dict[int, Document] = {}
     for ids in in_chunks(list(invoice_ids)):
         lines, groups = await _lines(session, ids), await _vat_groups(session, ids)
+        settled = await _settled(session, ids)
         for invoice, number, sold_by, bought_by, corrects in await session.execute(query.where(Invoice.id.in_(ids))):
             parties = Snapshot.read(sold_by), Snapshot.read(bought_by)
             found[invoice.id] = _document(
                 invoice, number, parties, tuple(lines[invoice.id]), tuple(groups[invoice.id]), corrects or ""
             )
+            found[invoice.id] = replace(found[invoice.id], settled=settled.get(invoice.id, ZERO))
     return [found[invoice_id] for invoice_id in invoice_ids if invoice_id in found]
 
 
@@ -307,6 +309,17 @@ async def _lines(session: AsyncSession, invoice_ids: Sequence[int]) -> dict[int,
             )
         )
     return found
+
+
+async def _settled(session: AsyncSession, invoice_ids: Sequence[int]) -> dict[int, Money]:
+    """What credit paid in the transaction that issued each: the same for ever, as shares stay even when taken back."""
+    shares = (
+        select(Allocation.invoice_id, func.sum(Allocation.amount))
+        .join(Invoice, Invoice.id == Allocation.invoice_id)
+        .where(Allocation.invoice_id.in_(invoice_ids), Allocation.at == Invoice.created_at)
+        .group_by(Allocation.invoice_id)
+    )
+    return {invoice_id: amount for invoice_id, amount in await session.execute(shares)}  # noqa: C416 - rows, not pairs
 
 
 async def _vat_groups(session: AsyncSession, invoice_ids: Sequence[int]) -> dict[int, list[VatGroup]]:

@@ -93,6 +93,8 @@ class Document:
     iban: str = ""
     """The seller's account; empty: nothing to pay to, so no QR code."""
     bic: str = ""
+    settled: Money = ZERO
+    """What credit of the contract paid of it while it was issued; later payments are no part of the document."""
     corrects_number: str = ""
     """Of a credit note: the invoice that it corrects …"""
     why: str = ""
@@ -105,6 +107,11 @@ class Document:
         return any(group.vat_basis_points for group in self.vat_groups) or (bool(self.seller.vat_id) and is_all_exempt)
 
     @property
+    def to_pay(self) -> Money:
+        """What it asks for; nothing of a credit note."""
+        return self.total - self.settled if self.kind == "invoice" else ZERO
+
+    @property
     def is_payable(self) -> bool:
         """Whether there is something to pay, and an account to pay it to."""
-        return self.kind == "invoice" and self.total > ZERO and bool(self.iban)
+        return self.to_pay > ZERO and bool(self.iban)

@@ -167,13 +167,13 @@ class _Writer:
         for prefix, two in (("", (base, total)), ("AlreadyClaimed", (ZERO, ZERO)), ("Difference", (base, total))):
             self._amount(element, f"{prefix}TaxExclusiveAmount", two[0])
             self._amount(element, f"{prefix}TaxInclusiveAmount", two[1])
-        self._amount(element, "PaidDepositsAmount", ZERO)
-        self._amount(element, "PayableAmount", total)
+        self._amount(element, "PaidDepositsAmount", self._document.settled)
+        self._amount(element, "PayableAmount", total - self._document.settled)
 
     def _payment(self) -> None:
         document = self._document
         payment = _add(_add(self._root, "PaymentMeans"), "Payment")
-        self._amount(payment, "PaidAmount", document.total)
+        self._amount(payment, "PaidAmount", document.total - document.settled)
         _add(payment, "PaymentMeansCode", _TRANSFER)
         details = _add(payment, "Details")
         _add(details, "PaymentDueDate", document.due_on.isoformat())

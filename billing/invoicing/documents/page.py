@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from babel.numbers import format_decimal
@@ -51,6 +51,7 @@ def content(document: Document) -> Content:
         "vat": [_vat_row(_, group) for group in document.vat_groups] if document.is_taxed else [],
         "sums": _sums(_, document),
         "total": _total(_, document),
+        "settled": _settled(_, document),
         "remark": "" if document.is_taxed else _("The seller is not registered for VAT."),
         "footer": _footer(document.seller),
     }
@@ -62,7 +63,7 @@ def payment_code(document: Document) -> str:
         return ""
     return spayd(
         iban=document.iban,
-        amount=document.total,
+        amount=document.to_pay,
         currency=document.currency,
         variable_symbol=document.contract_number,
         specific_symbol=document.number,
@@ -108,14 +109,17 @@ def _dates(_: Translator, document: Document) -> Facts:
 
 
 def _payment(_: Translator, document: Document) -> Mapping[str, object]:
-    asks = document.kind == "invoice" and document.total > ZERO
-    caption, note = _("Amount to pay"), "" if asks else _("Nothing is to be paid.")
+    asks = document.to_pay > ZERO
+    caption, amount, note = _("Amount to pay"), document.to_pay, "" if asks else _("Nothing is to be paid.")
+    if document.settled and not asks:
+        note = _("Your credit has paid it. Nothing is left to pay.")
     if document.kind == "credit_note":
-        caption, note = _("Total in your favour"), _("We will use the amount to pay your next invoices.")
+        caption, amount = _("Total in your favour"), -document.total
+        note = _("You owe us that much less. What is left of it pays your next invoices.")
     code = payment_code(document)
     return {
         "caption": caption,
-        "amount": _money(_, -document.total if document.kind == "credit_note" else document.total, document.currency),
+        "amount": _money(_, amount, document.currency),
         "until": _("by {day}", day=_unbroken(_.date(document.due_on))) if asks else "",
         "note": note,
         "facts": _account(_, document) if asks else [],
@@ -141,7 +145,7 @@ def _columns(_: Translator, document: Document) -> list[str]:
     return [
         _("Item"),
         _("Quantity"),
-        _("Unit price with VAT"),
+        _("Unit price without VAT"),
         _("VAT rate"),
         _("Tax base"),
         _("Total with VAT"),
@@ -149,7 +153,7 @@ def _columns(_: Translator, document: Document) -> list[str]:
 
 
 def _line(_: Translator, line: Line, document: Document) -> Mapping[str, object]:
-    cells = [str(line.quantity), _amount(_, line.unit_price)]
+    cells = [str(line.quantity), _amount(_, _unit_price(line, document))]
     if document.is_taxed:
         cells += [_rate(_, line.vat_category, line.vat_basis_points), _amount(_, line.base)]
     return {
@@ -157,6 +161,14 @@ def _line(_: Translator, line: Line, document: Document) -> Mapping[str, object]
         "details": _details(_, line),
         "cells": [*cells, _amount(_, line.total)],
     }
+
+
+def _unit_price(line: Line, document: Document) -> Money:
+    """Without VAT, as the law wants it (zákon o DPH § 29), where there is any; to the haléř."""
+    if not document.is_taxed:
+        return line.unit_price
+    exact = Decimal(line.base.minor) / line.quantity
+    return Money(int(exact.quantize(Decimal(1), ROUND_HALF_UP)))
 
 
 def _details(_: Translator, line: Line) -> list[str]:
@@ -180,6 +192,16 @@ def _sums(_: Translator, document: Document) -> Facts:
 def _total(_: Translator, document: Document) -> tuple[str, str]:
     name = _("Total with VAT") if document.is_taxed else _("Total")
     return name, _money(_, document.total, document.currency)
+
+
+def _settled(_: Translator, document: Document) -> Facts:
+    """What is not to be paid any more, and what is."""
+    if not document.settled:
+        return []
+    return [
+        (_("Paid from your credit"), _money(_, -document.settled, document.currency)),
+        (_("Amount to pay"), _money(_, document.to_pay, document.currency)),
+    ]
 
 
 def _footer(seller: Party) -> list[str]:

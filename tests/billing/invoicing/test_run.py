@@ -15,12 +15,13 @@ from billing.customers.tables import Contract, Customer
 from billing.dunning.tables import Line
 from billing.invoicing import run
 from billing.invoicing.credit_notes import credit
+from billing.invoicing.documents.document import Document
 from billing.invoicing.operations import documents
 from billing.invoicing.run import Totals, bill
 from billing.invoicing.tables import Invoice, InvoiceLine, InvoiceVat, Sale
 from billing.money import ZERO, Money
 from billing.payments import invariants
-from billing.payments.operations import record
+from billing.payments.operations import record, unassign
 from billing.services.contracts import pause, set_billed_until, set_product, stop
 from billing.services.cover import invoiced_until
 from billing.services.tables import Product, Service, ServicePause, ServicePrice
@@ -220,6 +221,27 @@ async def test_credit_of_a_paid_invoice_pays_the_new_one_at_once(store: Store) -
 
     assert [each.open for each in await invoices(store) if each.kind == "invoice"] == [ZERO, ZERO]
     await require_sound(store)
+
+
+async def test_a_document_says_what_credit_paid_of_it_when_it_was_issued_and_says_so_for_ever(store: Store) -> None:
+    await add(store)
+    async with store.transaction() as session:
+        await record(session, "1001", Money(401_50), on=MARCH, why="cash", actor="test", now=NOW - timedelta(days=1))
+    await run_bill(store)
+    before = await document_of(store, "2600000001")
+    async with store.transaction() as session:
+        await record(session, "1001", Money(100_00), on=MARCH, why="cash", actor="test", now=NOW + timedelta(days=1))
+        await unassign(session, 1, why="not hers", actor="test", now=NOW + timedelta(days=2))
+
+    assert (before.settled, before.to_pay) == (Money(401_50), Money(197_50))
+    assert await document_of(store, "2600000001") == before
+
+
+async def document_of(store: Store, number: str) -> Document:
+    async with store.reading() as session:
+        invoice_id = await session.scalar(select(Invoice.id).where(Invoice.number == number))
+        assert invoice_id is not None
+        return (await documents(session, [invoice_id]))[0]
 
 
 async def test_sold_goods_are_on_the_next_invoice_with_their_serial_number_once(each_store: Store) -> None:

@@ -11,6 +11,7 @@ from lxml import etree
 
 from billing.invoicing.documents.document import Document
 from billing.invoicing.documents.isdoc import NAMESPACE, document_uuid, isdoc
+from billing.money import Money
 from tests.billing.invoicing.documents.examples import (
     BUYER,
     FIRM,
@@ -42,6 +43,7 @@ EVERY_SORT = {
     "a foreign account": invoice(iban="DE89370400440532013000"),
     "over nothing": invoice([line("Zkušební měsíc", 0)]),
     "serial numbers": THREE_PIECES,
+    "partly paid by credit": replace(invoice(), settled=Money(401_50)),
 }
 
 
@@ -89,6 +91,14 @@ def test_it_says_what_the_invoice_says() -> None:
     assert texts(root, "PartyTaxScheme/CompanyID") == ["CZ27082440"]
     assert texts(root, "InvoiceLine/Item/Description") == [each.text for each in FOUR.lines]
     assert texts(root, "LegalMonetaryTotal/PayableAmount") == ["3617.00"]
+
+
+def test_what_credit_has_paid_is_no_longer_payable() -> None:
+    root = written(replace(invoice(), settled=Money(401_50)))
+
+    assert texts(root, "LegalMonetaryTotal/PaidDepositsAmount") == ["401.50"]
+    assert texts(root, "LegalMonetaryTotal/PayableAmount") == ["197.50"]
+    assert texts(root, "Payment/PaidAmount") == ["197.50"]
 
 
 def test_lines_groups_and_total_agree() -> None:

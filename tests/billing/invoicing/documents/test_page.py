@@ -105,6 +105,44 @@ def test_a_credit_note_names_the_invoice_and_the_reason_and_asks_for_nothing() -
     assert "\N{MINUS SIGN}119,80" in said
 
 
+def test_a_unit_price_is_without_vat_as_the_law_wants_it() -> None:
+    two = line("Router", 3_980_00, quantity=2)
+    cells = content(invoice([two]))["lines"][0]["cells"]
+
+    assert content(invoice([two]))["columns"][2] == "Jedn. cena bez DPH"
+    assert [cell.replace("\N{NO-BREAK SPACE}", " ") for cell in cells] == [
+        "2",
+        "1 644,63",
+        "21 %",
+        "3 289,26",
+        "3 980,00",
+    ]
+
+
+def test_what_credit_has_paid_is_named_and_not_asked_for_again() -> None:
+    document = replace(invoice(), settled=Money(401_50))
+    page = content(document)
+
+    assert page["payment"]["amount"].replace("\N{NO-BREAK SPACE}", " ") == "197,50 Kč"
+    assert [(name, amount.replace("\N{NO-BREAK SPACE}", " ")) for name, amount in page["settled"]] == [
+        ("Uhrazeno z přeplatku", "\N{MINUS SIGN}401,50 Kč"),
+        ("Částka k úhradě", "197,50 Kč"),
+    ]
+    assert "*AM:197.50*" in payment_code(document)
+
+
+def test_an_invoice_that_credit_has_paid_whole_asks_for_nothing_and_says_why() -> None:
+    document = replace(invoice(), settled=invoice().total)
+    payment = content(document)["payment"]
+
+    assert (payment["note"], payment["facts"], payment["qr"]) == (
+        "Uhrazeno z vašeho přeplatku, nemusíte nic platit.",
+        [],
+        "",
+    )
+    assert payment_code(document) == ""
+
+
 def test_an_invoice_over_nothing_asks_for_nothing() -> None:
     payment = content(invoice([line("Zkušební měsíc", 0)]))["payment"]
 

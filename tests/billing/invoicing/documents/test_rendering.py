@@ -137,6 +137,14 @@ def test_few_lines_make_one_page_and_many_flow_on_with_numbers(typesetter: Types
     assert "Položka" in many.pages[1].extract_text()
 
 
+@pytest.mark.parametrize("lines", [10, 11, 12, 13, 14, 15])
+def test_sums_never_stand_on_a_page_without_a_line(typesetter: Typesetter, lines: int) -> None:
+    last = read(typesetter.pdf(of_many_lines(lines))).pages[-1].extract_text()
+
+    assert "Základ daně" in last
+    assert last.count("Internet Firma") >= 2
+
+
 def test_every_letter_of_czech_and_its_neighbours_is_in_our_own_fonts(typesetter: Typesetter) -> None:
     letters = "ěščřžýáíéúůťďňó ĚŠČŘŽÝÁÍÉÚŮŤĎŇÓ ľĺŕô łżźćęą őű äöüß Олена Nguyễn"
     pdf = typesetter.pdf(invoice(buyer=replace(BUYER, name=letters)))
