@@ -121,13 +121,15 @@ class House:
 
 
 @asynccontextmanager
-async def house(store: Store, folder: Path, extra: str = "", port: int = 0) -> AsyncIterator[House]:
+async def house(
+    store: Store, folder: Path, extra: str = "", port: int = 0, demo_login: tuple[str, str] | None = None
+) -> AsyncIterator[House]:
     """A portal with Jana (contract 1001, owes 599) and Petr (contract 2002, owes nothing)."""
     await add_customer(store, JANA, "1001", "Jana Nováková", "100.64.0.10", owes=True)
     await add_customer(store, PETR, "2002", "Petr Dvořák", "100.64.0.11", owes=False)
     clock, rings = TestClock(NOW), list[int]()
     url = f"http://127.0.0.1:{port}" if port else ORIGIN
-    office = Office(settings_in(folder, extra, url), store, clock, lambda: rings.append(1))
+    office = Office(settings_in(folder, extra, url), store, clock, lambda: rings.append(1), demo_login=demo_login)
     runner = web.AppRunner(make_portal_app(office), access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port)
@@ -144,7 +146,9 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
+    html: str
     text: str
+    """The same with its entities resolved."""
     cookies: Mapping[str, str]
     raw_cookies: tuple[str, ...]
 
@@ -188,7 +192,7 @@ class Browser:
         if found := _CSRF.search(text):
             self.csrf = found[1]
         raw = tuple(response.headers.getall("Set-Cookie", []))
-        return Answer(response.status, response.headers, unescape(text), cookies, raw)
+        return Answer(response.status, response.headers, text, unescape(text), cookies, raw)
 
     async def get(self, path: str) -> Answer:
         return await self.ask("GET", path)
