@@ -3,6 +3,7 @@
     HradloError                 what went wrong, and the remedy
     ├── SettingsError           hradlo.toml is wrong: every problem with its place
     ├── StoreError              the database can't be used as it is
+    │   ├── StoreAway           its server does not answer; it may soon
     │   ├── DatabaseTooNew      it was written by a newer Hradlo
     │   └── JournalBroken       the audit journal does not verify: names the first bad row
     ├── InputRejected           a file was refused whole: every bad row with line and column
@@ -75,6 +76,10 @@ class CallsRejected(InputRejected):
 
 class StoreError(HradloError):
     """The database can't be used as it is."""
+
+
+class StoreAway(StoreError):
+    """The database's server does not answer, and may soon."""
 
 
 class DatabaseTooNew(StoreError):

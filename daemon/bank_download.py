@@ -1,7 +1,7 @@
 """The job that asks Fio for new movements, account by account, as often as `[fio] every_minutes` says."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import aiohttp
 import structlog
@@ -17,11 +17,14 @@ from config.settings import Settings
 log = structlog.get_logger()
 
 
-async def keep_downloading(settings: Settings, store: Store, clock: Clock, wake: Callable[[], None]) -> None:
-    """Runs until it is cancelled; `wake` is called when payments came."""
+async def keep_downloading(
+    settings: Settings, store: Store, clock: Clock, duty: Callable[[], Awaitable[None]], wake: Callable[[], None]
+) -> None:
+    """Runs until it is cancelled; waits for `duty` before each round, and calls `wake` when payments came."""
     async with aiohttp.ClientSession() as http:
         sources = [FioAccount(FioApi(http, settings.fio.url, settings.secret(name))) for name in settings.fio.tokens]
         while True:
+            await duty()
             if await download_all(settings, store, clock, dict(zip(settings.fio.tokens, sources, strict=True))):
                 wake()
             await asyncio.sleep(settings.fio.every_minutes * 60)

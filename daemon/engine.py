@@ -1,7 +1,8 @@
 """The engine: looks and decides, keeps every site at work, and runs the jobs beside it, until it is told to stop.
 
-What makes it look: the doorbell, the next moment at which a standing may change; and without any of these,
-`reconcile_seconds`. What a look finds, it tells the sites (see `site`), which carry it to the network.
+What makes it look: the doorbell (of this machine; of all, with PostgreSQL: see `billing.store.presence`), the next
+moment at which a standing may change; and without any of these, `reconcile_seconds`. What a look finds, it tells the
+sites (see `site`), which carry it to the network.
 """
 
 import asyncio
@@ -15,22 +16,18 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from billing.invoicing.documents.rendering import Renderer
-from billing.payments.folder import import_ready
 from billing.store.engine import Store
+from billing.store.presence import Presence
 from config.clock import Clock, monotonic_seconds
 from config.errors import ClockBehind, HradloError
 from config.settings import Settings
 from daemon import doorbell, sdnotify
-from daemon.bank_download import keep_downloading
 from daemon.garden import Garden
-from daemon.mailer import send_due
+from daemon.jobs import Jobs
 from daemon.reconcile import Reconciler
 from daemon.site import Site
 from enforcement.driver import Driver
 
-MAIL_EVERY_SECONDS = 5
-MAIL_AFTER_TROUBLE_SECONDS = 60
 RETRY_SECONDS = 5
 LOOKS_IN_A_ROW_MAX = 50
 
@@ -48,6 +45,8 @@ class Engine:
         self._reconciler = Reconciler(settings, store, drivers, clock, self._garden.wanted)
         self._sites = [Site(enforcer, settings, store, clock) for enforcer in self._reconciler.enforcers]
         self._woken = asyncio.Event()
+        self._presence = Presence(settings.database.url, self._woken.set)
+        self._jobs = Jobs(settings, store, clock, self._presence.duty, self._woken.set)
         self._last_look_seconds = monotonic_seconds()
         """When a look last ended, well or not: what the watchdog looks at."""
 
@@ -59,13 +58,9 @@ class Engine:
             for site in self._sites:
                 tasks.create_task(site.run(), name=f"site {site.name}")
             tasks.create_task(self._keep_garden(), name="garden")
-            tasks.create_task(self._keep_mailing(), name="mail")
             tasks.create_task(self._keep_watchdog_fed(), name="watchdog")
-            if self._settings.payments.watch_folder:
-                tasks.create_task(self._keep_importing(), name="watched folder")
-            if self._settings.fio.tokens:
-                downloading = keep_downloading(self._settings, self._store, self._clock, self._woken.set)
-                tasks.create_task(downloading, name="Fio")
+            tasks.create_task(self._presence.run(), name="presence")
+            tasks.create_task(self._jobs.run(), name="jobs")
 
     # ── looks ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -103,7 +98,7 @@ class Engine:
         until = (self._reconciler.next_look_at - self._clock.now()).total_seconds()
         return min(longest, max(until, 0.05))
 
-    # ── what wakes it, and what runs beside it ──────────────────────────────────────────────────────────────────
+    # ── what runs beside it ─────────────────────────────────────────────────────────────────────────────────────
 
     async def _keep_garden(self) -> None:
         while True:
@@ -111,46 +106,6 @@ class Engine:
                 for site in self._sites:
                     site.wake(observes=True)
             await asyncio.sleep(self._settings.enforcement.garden_refresh_seconds)
-
-    async def _keep_mailing(self) -> None:
-        async with Renderer.of(self._settings) as renderer:
-            while True:
-                pause_seconds = await self._mail(renderer)
-                await asyncio.sleep(pause_seconds)
-
-    async def _mail(self, renderer: Renderer) -> float:
-        """One round of mails; returns for how many seconds to leave them alone."""
-        try:
-            report = await send_due(self._store, self._settings, self._clock, renderer)
-        except (DBAPIError, HradloError, OSError) as error:
-            log.error("mail not sent", error=str(error))
-            return MAIL_EVERY_SECONDS
-        counts = {name: getattr(report, name) for name in ("sent", "put_off", "failed", "expired")}
-        if any(counts.values()):
-            log.info("mail", **counts)
-        else:
-            await renderer.close()  # its processes hold some memory, and nothing waits for them now
-        if not report.trouble:
-            return MAIL_EVERY_SECONDS
-        # a server that refuses our login must not be asked every five seconds
-        log.error("mails wait", error=report.trouble)
-        return MAIL_AFTER_TROUBLE_SECONDS
-
-    async def _keep_importing(self) -> None:
-        folder = self._settings.payments.watch_folder
-        assert folder is not None
-        seen: dict[Path, tuple[int, int]] = {}
-        while True:
-            try:
-                outcomes = await import_ready(self._store, folder, self._settings, self._clock.now(), seen)
-            except (DBAPIError, OSError) as error:
-                log.error("watched folder not read", folder=str(folder), error=str(error))
-            else:
-                for outcome in outcomes:
-                    log.info("statement", file=outcome.name, outcome=str(outcome))
-                if outcomes:
-                    self._woken.set()
-            await asyncio.sleep(self._settings.payments.watch_seconds)
 
     async def _keep_watchdog_fed(self) -> None:
         """Feeds systemd's watchdog while looks and rounds go on; one that hangs stops the feeding."""

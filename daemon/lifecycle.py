@@ -14,6 +14,7 @@ import uvloop
 
 from billing.store.engine import Store
 from config.clock import Clock
+from config.errors import StoreAway
 from config.logging import configure
 from config.settings import Settings
 from daemon import doorbell, sdnotify
@@ -26,6 +27,8 @@ Role = Literal["all", "engine", "web"]
 ALLOCATIONS_BETWEEN_COLLECTIONS = 50_000
 """A full look at 100,000 contracts makes a million objects that stay. Python looks for garbage among them at every
 700th, and that is half of the time."""
+
+DATABASE_RETRY_SECONDS = 2.0
 
 log = structlog.get_logger()
 
@@ -62,9 +65,9 @@ async def _run(settings: Settings, clock: Clock, role: Role) -> None:
         async with contextlib.AsyncExitStack() as stack:
             store = Store.open(settings.database.url)
             stack.push_async_callback(store.close)
-            await store.check()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_stopped(), name="signals")
+                await _answered(store)
                 if role in ("all", "web"):
                     await stack.enter_async_context(_web(settings, store, clock))
                 if role in ("all", "engine"):
@@ -84,6 +87,18 @@ async def _stopped() -> None:
     await asked.wait()
     sdnotify.notify(STOPPING=1)
     raise _Stop
+
+
+async def _answered(store: Store) -> None:
+    """Waits for the database's server. Until it answers there are no facts, and nothing on the network is touched."""
+    while True:
+        try:
+            return await store.check()
+        except StoreAway as error:
+            log.error("waiting for the database; nothing is changed", error=str(error))
+            # That it runs is all that systemd is to know; to be started again would not help.
+            sdnotify.notify(READY=1, STATUS="Waiting for the database.", WATCHDOG=1)
+            await asyncio.sleep(DATABASE_RETRY_SECONDS)
 
 
 async def _engine(stack: contextlib.AsyncExitStack, settings: Settings, store: Store, clock: Clock) -> Engine:

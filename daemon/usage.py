@@ -1,7 +1,7 @@
 """Transferred data: reads a site's counters now and then, and counts what they grew by."""
 
 from billing.services.operations import networks
-from billing.services.usage import Reading, collect, forget
+from billing.services.usage import Reading, collect
 from billing.store.engine import Store
 from config.clock import Clock
 from config.settings import Settings
@@ -18,6 +18,4 @@ async def count_usage(store: Store, site: str, driver: Driver, settings: Setting
     readings = [Reading(wanted[address], down, up) for address, (down, up) in counted.bytes_of.items()]
     now = clock.now()
     async with store.transaction() as session:
-        total = await collect(session, site, readings, counted.generation, zone=settings.zone, now=now)
-        await forget(session, settings.usage, now)
-    return total
+        return await collect(session, site, readings, counted.generation, zone=settings.zone, now=now)

@@ -54,6 +54,16 @@ def postgres_server() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def mortal_postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL that a test may stop and start: of one module alone."""
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("PostgreSQL is missing: apt-get install postgresql")
+    with running_server(binaries) as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def migrated_postgres(postgres_server: PostgresServer) -> str:
     """The name of a PostgreSQL database that the migrations made, to be copied."""

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _OWNER = "hradlo"
@@ -20,6 +20,23 @@ class PostgresServer:
         self._binaries = binaries
         self._folder = folder
         self._count = 0
+
+    def start(self) -> None:
+        """Starts it, as it was left."""
+        log, options = str(self._folder / "log"), f"{_OPTIONS} -k {self._folder}"
+        self.run("pg_ctl", "start", "-w", "-l", log, "-o", options)
+
+    def stop(self) -> None:
+        """Stops it at once, as a power cut would; every connection is lost."""
+        self.run("pg_ctl", "stop", "-w", "-m", "immediate")
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Runs one of its programs; as root it runs as another user, as PostgreSQL demands."""
+        subprocess.run(
+            [self._binaries / program, "-D", self._folder / "data", *arguments],
+            user="nobody" if os.geteuid() == 0 else None,
+            cwd=self._folder, check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
 
     def create_database(self, template: str = "template0") -> str:
         """The URL of a new database; `template` is the name of one to copy."""
@@ -41,23 +58,17 @@ def find_binaries() -> Path | None:
 
 @contextmanager
 def running_server(binaries: Path) -> Iterator[PostgresServer]:
-    """A server from `initdb` to its end; as root it runs as another user, as PostgreSQL demands."""
-    user = "nobody" if os.geteuid() == 0 else None
+    """A server from `initdb` to its end."""
     # not pytest's folder: the path of a unix socket has at most 107 characters
     with tempfile.TemporaryDirectory(prefix="hradlo-pg-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        if user:
-            shutil.chown(folder, user)
-
-        def run(program: str, *arguments: str) -> None:
-            subprocess.run(
-                [binaries / program, "-D", folder / "data", *arguments],
-                user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL,
-            )  # fmt: skip
-
-        run("initdb", "-U", _OWNER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
-        run("pg_ctl", "start", "-w", "-l", str(folder / "log"), "-o", f"{_OPTIONS} -k {folder}")
+        if os.geteuid() == 0:
+            shutil.chown(folder, "nobody")
+        server = PostgresServer(binaries, folder)
+        server.run("initdb", "-U", _OWNER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+        server.start()
         try:
-            yield PostgresServer(binaries, folder)
+            yield server
         finally:
-            run("pg_ctl", "stop", "-w", "-m", "immediate")
+            with suppress(subprocess.CalledProcessError):  # a test may have left it stopped
+                server.stop()

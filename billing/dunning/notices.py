@@ -154,6 +154,7 @@ async def acknowledge(
     False, and nothing written, when the notice is closed or was acknowledged before. The caller has verified
     that the token belongs to this notice and this address, in the same transaction.
     """
+    await journal.lock(session)  # of two who answer at once the second sees the first
     if view.notice_id is None or not view.invoices or await _is_answered(session, view.notice_id):
         return False
     token_sha256 = hashlib.sha256(token.encode()).hexdigest()
@@ -188,7 +189,6 @@ async def acknowledge(
 
 
 async def _is_answered(session: AsyncSession, notice_id: int) -> bool:
-    """The row is locked, so that of two who answer at once the second sees the first (PostgreSQL)."""
-    closed_at = await session.scalar(select(Notice.closed_at).where(Notice.id == notice_id).with_for_update())
+    closed_at = await session.scalar(select(Notice.closed_at).where(Notice.id == notice_id))
     answered = await session.scalar(select(Acknowledgement.id).where(Acknowledgement.notice_id == notice_id))
     return closed_at is not None or answered is not None

@@ -171,7 +171,7 @@ class _Writer:
         return replace(self.case, notice=replace(self.facts.notice, mailed_at=self.case.now)).suspend_at
 
     def _note(self, action: str, **detail: Any) -> None:
-        self.entries.append(journal.Entry(self.case.now, "engine", action, self.facts.contract_id, detail))
+        self.entries.append(journal.Entry(self.case.now, journal.ENGINE, action, self.facts.contract_id, detail))
 
 
 async def load_addressees(session: AsyncSession, contract_ids: Collection[int]) -> dict[int, Addressee]:
@@ -205,7 +205,7 @@ async def record_lines(
         of_contract[site] = change.after
         steps.append(LineChange(change.contract_id, before, _strictest(of_contract)))
         detail = {"before": at_site, "after": change.after, **({"site": site} if site != MAIN_SITE else {})}
-        entries.append(journal.Entry(now, "engine", "line.changed", change.contract_id, detail))
+        entries.append(journal.Entry(now, journal.ENGINE, "line.changed", change.contract_id, detail))
     await _mail_lines(session, steps, settings, now)
     await journal.append_many(session, entries)
 

@@ -123,7 +123,7 @@ async def _add(session: AsyncSession, sums: Mapping[int, Sequence[int]], zone: Z
     rows = [
         {"service_id": service_id, "span": span, "starts_at": starts_at, "down_bytes": down, "up_bytes": up}
         for span, starts_at in starts(now, zone).items()
-        for service_id, (down, up) in sums.items()
+        for service_id, (down, up) in sorted(sums.items())  # in one order: several engines may count at once
     ]
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         await session.execute(statement, rows[start : start + _ROWS_AT_ONCE])

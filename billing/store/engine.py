@@ -23,14 +23,28 @@ from urllib.parse import quote, unquote
 
 from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from config.errors import StoreError
+from config.errors import StoreAway, StoreError
 
 _READERS = 4
 _POSTGRES_CONNECTIONS = 10
 # Another process may be importing 100,000 rows in one transaction.
 _PATIENCE_SECONDS = 60
+
+POSTGRES_ARGUMENTS: dict[str, Any] = {
+    "timeout": 5,  # to connect
+    "command_timeout": 2 * _PATIENCE_SECONDS,
+    "server_settings": {
+        "application_name": "hradlo",
+        # Of a gateway that lost its line the server must not keep the locks for hours.
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "3",
+    },
+}
+"""How long a silent server is waited for, and a silent gateway by the server; seconds."""
 
 # name, what is set, what SQLite must answer; the patience comes first, as changing the journal needs the lock
 _PRAGMAS: tuple[tuple[str, str, object], ...] = (
@@ -63,17 +77,20 @@ class Store:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session that may write: commits at the end, rolls back on any exception."""
-        async with self._write.begin() as session:
+        async with _answering(), self._write.begin() as session:
             yield session
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """A session that sees one instant of the database and can't write."""
-        async with self._read() as session:
+        async with _answering(), self._read() as session:
             yield session
 
     async def check(self) -> None:
-        """Raises `StoreError` when the schema is missing or older, `DatabaseTooNew` when it is newer."""
+        """Raises `StoreError` when the schema is missing or older, `DatabaseTooNew` when it is newer.
+
+        A server that does not answer, and may soon, is `StoreAway`.
+        """
         from billing.store.schema_version import require_current
 
         _require_file(self._writing.url)
@@ -82,6 +99,9 @@ class Store:
                 await connection.run_sync(require_current)
         except (DBAPIError, OSError) as error:
             reason = getattr(error, "orig", error)
+            if self._writing.dialect.name == "postgresql" and _is_away(error):
+                remedy = "Is PostgreSQL running, and the line to it up? See [database] url."
+                raise StoreAway(f"The database does not answer ({reason}).", remedy) from error
             raise StoreError(
                 f"The database can't be opened ({reason}).", "Create it with `hradlo init`, or see [database] url."
             ) from error
@@ -105,13 +125,33 @@ def writing_engine(url: str, *, is_upgrading: bool = False) -> AsyncEngine:
         return _sqlite_engine(parsed, "rw", 1, _PRAGMAS)
     if backend == "postgresql":
         return create_async_engine(
-            parsed.set(drivername="postgresql+asyncpg"),
+            postgres_url(parsed),
+            connect_args={} if is_upgrading else POSTGRES_ARGUMENTS,
             isolation_level="READ COMMITTED",
             pool_size=_POSTGRES_CONNECTIONS,
             max_overflow=0,
             pool_pre_ping=True,
         )
     raise StoreError(f"{backend} is not a database that Hradlo knows.", "Use sqlite:///PATH or postgresql://….")
+
+
+def postgres_url(url: URL) -> URL:
+    return url.set(drivername="postgresql+asyncpg")
+
+
+def _is_away(error: DBAPIError | OSError) -> bool:
+    """Not there, starting, or shutting down; a wrong name or password is something else."""
+    state = str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
+    return isinstance(error, OSError) or state.startswith(("08", "57P"))
+
+
+@asynccontextmanager
+async def _answering() -> AsyncIterator[None]:
+    """Connections that are all stuck are a database that does not answer, as far as those who wait can see."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise TimeoutError("every connection to the database is busy") from error
 
 
 def _sqlite_engine(url: URL, mode: str, connections: int, pragmas: tuple[tuple[str, str, object], ...]) -> AsyncEngine:

@@ -23,8 +23,13 @@ from billing.store.tables import JournalEntry
 from config.errors import JournalBroken
 
 GENESIS = "0" * 64
+ENGINE = "engine"
+"""The actor whose entries wake no engine: every one of them decides the same by itself."""
 _CHUNK_ROWS = 5_000
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('hradlo.journal'))")
+CHANNEL = "hradlo"
+"""Where PostgreSQL tells every engine of a commit; see `presence`."""
+_NOTIFY = text(f"SELECT pg_notify('{CHANNEL}', '')")
 _REMEDY = "Somebody changed the journal outside Hradlo: keep this database as evidence and compare it with a backup."
 
 _table = JournalEntry.__table__.c
@@ -65,8 +70,10 @@ async def append(
 
 
 async def append_many(session: AsyncSession, entries: Sequence[Entry]) -> int:
-    """Writes entries in their order and returns the id of the last one."""
+    """Writes entries in their order and returns the id of the last one; engines hear of it when it is committed."""
     await lock(session)
+    if _is_postgresql(session) and any(entry.actor != ENGINE for entry in entries):
+        await session.execute(_NOTIFY)
     last = await mark(session)
     for start in range(0, len(entries), _CHUNK_ROWS):
         rows: list[dict[str, Any]] = []
@@ -85,8 +92,12 @@ async def lock(session: AsyncSession) -> None:
     Whoever reads, decides and writes what others write, too, calls it before the read.
     """
     # SQLite: a writing transaction holds the only write lock since its BEGIN IMMEDIATE.
-    if session.get_bind().dialect.name == "postgresql":
+    if _is_postgresql(session):
         await session.execute(_LOCK)
+
+
+def _is_postgresql(session: AsyncSession) -> bool:
+    return session.get_bind().dialect.name == "postgresql"
 
 
 async def head(session: AsyncSession) -> int:

@@ -73,9 +73,13 @@ async def test_the_engine_is_woken_when_payments_came(
         )
         try:
             async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
-                tasks.create_task(keep_downloading(settings, store, TestClock(NOW), woken.set))
+                tasks.create_task(keep_downloading(settings, store, TestClock(NOW), on_duty, woken.set))
                 tasks.create_task(stop())
         except* _Stopped:
             pass
 
     assert woken.is_set()
+
+
+async def on_duty() -> None:
+    """This engine is the one that asks the bank."""

@@ -17,7 +17,7 @@ import structlog
 from billing.store.engine import Store
 from config.errors import DriverError, HradloError
 from config.settings import parse
-from daemon import doorbell, engine, site
+from daemon import doorbell, engine, jobs, site
 from daemon.engine import Engine, only_engine
 from enforcement.dryrun import DryRunDriver
 from enforcement.state import LineState, Observed
@@ -132,7 +132,7 @@ async def test_its_mails_leave_by_themselves(isp: Isp) -> None:
             return bool(server.envelopes)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(engine, "MAIL_EVERY_SECONDS", 0.05)
+            patch.setattr(jobs, "MAIL_EVERY_SECONDS", 0.05)
             async with running(isp):
                 await until(has_arrived)
 

@@ -1,0 +1,113 @@
+"""What is done once for the whole ISP, beside the network: mail, the watched folder, the bank.
+
+Of the engines of several gateways, the one on duty does it (`billing.store.presence`): each piece of work waits for
+that first. When two overlap for a moment all the same, nothing is done twice: mails are leased, statements and
+payments are known by what they are.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from billing.invoicing.documents.rendering import Renderer
+from billing.payments.folder import import_ready
+from billing.services.usage import forget
+from billing.store.engine import Store
+from config.clock import Clock
+from config.errors import HradloError
+from config.settings import Settings
+from daemon.bank_download import keep_downloading
+from daemon.mailer import send_due
+
+MAIL_EVERY_SECONDS = 5
+MAIL_AFTER_TROUBLE_SECONDS = 60
+FORGET_EVERY_SECONDS = 3600
+
+log = structlog.get_logger()
+
+
+class Jobs:
+    """One for an engine. `run` lasts until it is cancelled."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        clock: Clock,
+        duty: Callable[[], Awaitable[None]],
+        wake: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._duty = duty
+        """Returns when this engine is on duty; asked before each piece of work."""
+        self._wake = wake
+        """Facts have changed."""
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_mailing(), name="mail")
+            if self._settings.payments.watch_folder:
+                tasks.create_task(self._keep_importing(), name="watched folder")
+            if self._settings.fio.tokens:
+                downloading = keep_downloading(self._settings, self._store, self._clock, self._duty, self._wake)
+                tasks.create_task(downloading, name="Fio")
+            if self._settings.usage.collect_seconds:
+                tasks.create_task(self._keep_forgetting(), name="old usage")
+
+    async def _keep_mailing(self) -> None:
+        async with Renderer.of(self._settings) as renderer:
+            while True:
+                await self._duty()
+                pause_seconds = await self._mail(renderer)
+                await asyncio.sleep(pause_seconds)
+
+    async def _mail(self, renderer: Renderer) -> float:
+        """One round of mails; returns for how many seconds to leave them alone."""
+        try:
+            report = await send_due(self._store, self._settings, self._clock, renderer)
+        except (DBAPIError, HradloError, OSError) as error:
+            log.error("mail not sent", error=str(error))
+            return MAIL_EVERY_SECONDS
+        counts = {name: getattr(report, name) for name in ("sent", "put_off", "failed", "expired")}
+        if any(counts.values()):
+            log.info("mail", **counts)
+        else:
+            await renderer.close()  # its processes hold some memory, and nothing waits for them now
+        if not report.trouble:
+            return MAIL_EVERY_SECONDS
+        # a server that refuses our login must not be asked every five seconds
+        log.error("mails wait", error=report.trouble)
+        return MAIL_AFTER_TROUBLE_SECONDS
+
+    async def _keep_importing(self) -> None:
+        folder = self._settings.payments.watch_folder
+        assert folder is not None
+        seen: dict[Path, tuple[int, int]] = {}
+        while True:
+            await self._duty()
+            try:
+                outcomes = await import_ready(self._store, folder, self._settings, self._clock.now(), seen)
+            except (DBAPIError, OSError) as error:
+                log.error("watched folder not read", folder=str(folder), error=str(error))
+            else:
+                for outcome in outcomes:
+                    log.info("statement", file=outcome.name, outcome=str(outcome))
+                if outcomes:
+                    self._wake()
+            await asyncio.sleep(self._settings.payments.watch_seconds)
+
+    async def _keep_forgetting(self) -> None:
+        """Transferred data that is older than the settings keep it."""
+        while True:
+            await self._duty()
+            try:
+                async with self._store.transaction() as session:
+                    await forget(session, self._settings.usage, self._clock.now())
+            except (DBAPIError, OSError) as error:
+                log.error("old usage not deleted", error=str(error))
+            await asyncio.sleep(FORGET_EVERY_SECONDS)
