@@ -43,6 +43,8 @@ _IN_SHORT = {
 }
 _MONEY = {"cs": None, "en": "¤¤\N{NO-BREAK SPACE}#,##0.00"}  # the code, not a sign few would know
 _MINOR_PER_UNIT = 100
+_PRICE = {"cs": "#,##0.00##\N{NO-BREAK SPACE}¤", "en": "¤¤\N{NO-BREAK SPACE}#,##0.00##"}
+_PRICE_PER_UNIT = 10_000
 
 # No browser sends more; a stranger's header is not worth more work.
 _HEADER_LENGTH_MAX = 1000
@@ -85,6 +87,11 @@ class Translator:
         amount = Decimal(minor) / _MINOR_PER_UNIT
         # currency_digits=False: two places whatever the currency, as the ledger keeps them.
         return format_currency(amount, currency, _MONEY[self.language], self._locale, currency_digits=False)
+
+    def price(self, ten_thousandths: int, currency: str) -> str:
+        """An amount of a call, with two to four places: ``1,21 Kč``, ``0,0105 Kč``."""
+        amount = Decimal(ten_thousandths) / _PRICE_PER_UNIT
+        return format_currency(amount, currency, _PRICE[self.language], self._locale, currency_digits=False)
 
     def decimal(self, number: float, *, places: int | None = None) -> str:
         """A number with at most one place, as people read it; or always with so many."""

@@ -21,6 +21,7 @@ from billing.payments.tables import Payment
 from billing.services.contracts import services_of
 from billing.services.operations import places_of
 from billing.store.tables import JournalEntry, Mail
+from billing.voip import operations as voip
 from config.setting_types import MAIN_SITE
 from config.settings import Settings
 from daemon.terminal import console, table
@@ -59,6 +60,7 @@ class ContractReport:
     parked: tuple[str, ...]
     addresses: tuple[str, ...]
     services: tuple[dict[str, str], ...]
+    telephones: tuple[dict[str, str], ...]
     invoices: tuple[dict[str, str], ...]
     payments: tuple[dict[str, str], ...]
     mails: tuple[dict[str, str], ...]
@@ -80,6 +82,8 @@ class ContractReport:
         ]
         console().print("\n".join(head), markup=False, highlight=False)
         table("Services", SERVICE_COLUMNS, [list(row.values()) for row in self.services])
+        if self.telephones:
+            table("Telephone numbers", voip.COLUMNS, [list(row.values()) for row in self.telephones])
         table("Invoices", ("invoice", "issued", "due", "total", "open"), [list(row.values()) for row in self.invoices])
         table("Payments", _PAYMENT_COLUMNS, [list(row.values()) for row in self.payments])
         table("Mails", ("written", "kind", "subject", "sent"), [list(row.values()) for row in self.mails])
@@ -116,6 +120,7 @@ async def report(session: AsyncSession, contract_number: str, settings: Settings
         parked=decision.parked,
         addresses=tuple(_place(site, text) for site, text in await places_of(session, contract_id)),
         services=await _services(session, contract_id, now.astimezone(settings.zone).date()),
+        telephones=tuple([each.as_row() for each in await voip.listed(session, contract_id)]),
         invoices=await _invoices(session, contract_id),
         payments=await _payments(session, contract_id),
         mails=tuple(

@@ -1,4 +1,4 @@
-"""What is done once for the whole ISP, beside the network: mail, the watched folder, the bank.
+"""What is done once for the whole ISP, beside the network: mail, the watched folder, the bank, telephones.
 
 Of the engines of several gateways, the one on duty does it (`billing.store.presence`): each piece of work waits for
 that first. When two overlap for a moment all the same, nothing is done twice: mails are leased, statements and
@@ -21,6 +21,7 @@ from config.errors import HradloError
 from config.settings import Settings
 from daemon.bank_download import keep_downloading
 from daemon.mailer import send_due
+from daemon.voip import keep_voip
 
 MAIL_EVERY_SECONDS = 5
 MAIL_AFTER_TROUBLE_SECONDS = 60
@@ -56,6 +57,7 @@ class Jobs:
             if self._settings.fio.tokens:
                 downloading = keep_downloading(self._settings, self._store, self._clock, self._duty, self._wake)
                 tasks.create_task(downloading, name="Fio")
+            tasks.create_task(keep_voip(self._settings, self._store, self._clock, self._duty), name="telephones")
             if self._settings.usage.collect_seconds:
                 tasks.create_task(self._keep_forgetting(), name="old usage")
 

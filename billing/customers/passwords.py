@@ -12,6 +12,9 @@ from config.i18n import N_
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 LENGTH_MIN, LENGTH_MAX = 10, 200
 DIFFERENT_MIN = 5
+_READABLE = "0123456789abcdefghjkmnpqrstuvwxyz"
+"""Without i, l and o."""
+_MADE_LENGTH = 12
 _COMMON = frozenset(("1234567890", "0123456789", "qwertyuiop", "password12", "password123", "heslo12345", "1q2w3e4r5t"))
 # Verified for a customer who does not exist, so that the answer takes as long as for one who does.
 _NOBODYS = _HASHER.hash(secrets.token_urlsafe(16))
@@ -42,6 +45,11 @@ def password_problem(password: str) -> str:
     if len(set(password)) < DIFFERENT_MIN or password.lower() in _COMMON:
         return N_("This password is too easy to guess.")
     return ""
+
+
+def made_password() -> str:
+    """A password that a person reads from paper or hears on the telephone."""
+    return "".join(secrets.choice(_READABLE) for _ in range(_MADE_LENGTH))
 
 
 def new_token() -> str:

@@ -94,7 +94,18 @@ def _samples_shown(settings: Settings | None = None) -> list[dict[str, object]]:
     """A letter that has everything and one that has least, in each language."""
     settings = settings or Settings()
     link = Link("Portal", "https://portal.example", "https://portal.example")
-    full = Letter("calm", "Subject", "Title", ("Lead",), "Pay", ("Next",), link, "Closing")
+    full = Letter(
+        "calm",
+        "Subject",
+        "Title",
+        ("Lead",),
+        "Pay",
+        ("Next",),
+        link,
+        "Closing",
+        ("When", "Price"),
+        (("1 March", "1.20"),),
+    )
     least = Letter("good", "Subject", "Title", ("Lead",))
     invoice = _Sample("2600000123", date(2026, 11, 15), Money(599_00))
     found: list[dict[str, object]] = []

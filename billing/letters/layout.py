@@ -45,6 +45,8 @@ KINDS = (
     "invoice",
     "credit_note",
     "payment_received",
+    "voip_low_credit",
+    "voip_statement",
 )
 
 log = structlog.get_logger()

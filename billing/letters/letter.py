@@ -61,6 +61,9 @@ class Letter:
     what_next: tuple[str, ...] = ()
     button: Link | None = None
     closing: str = ""
+    columns: tuple[str, ...] = ()
+    """Headings of a table that follows the lead, the last column to the right; none = no table."""
+    rows: tuple[tuple[str, ...], ...] = ()
 
 
 def language_of(addressee: Addressee, settings: Settings) -> Translator:

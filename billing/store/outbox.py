@@ -29,8 +29,8 @@ LONGEST_WAIT = timedelta(hours=6)
 TRIES_MAX = 21
 """With the waits between them: three days from the first try, however long the mail had waited for that one."""
 EXPIRES_AFTER = timedelta(days=2)
-EXPIRING_KINDS = frozenset(("reminder", "notice", "suspended", "restored"))
-PRIORITIES = {"reminder": 1, "invoice": 2, "credit_note": 2}
+EXPIRING_KINDS = frozenset(("reminder", "notice", "suspended", "restored", "voip_low_credit"))
+PRIORITIES = {"reminder": 1, "invoice": 2, "credit_note": 2, "voip_statement": 2}
 """What goes after the others; any other kind is 0, because somebody waits for it."""
 BULK = 2
 """Mails of this priority have a rate of their own."""

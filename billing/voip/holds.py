@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.dunning.facts import Stage
@@ -26,6 +26,8 @@ from billing.voip.tables import VoipHold, VoipNumber
 from config.settings import Settings
 
 CALL_ID_LENGTH_MAX = 128
+KEPT_AFTER_END = timedelta(days=90)
+"""So long a call's id can't be used again."""
 RINGING_SECONDS = 180
 """A call rings for so long at most before its seconds begin to count."""
 
@@ -108,6 +110,18 @@ async def expire_holds(session: AsyncSession, now: datetime) -> int:
         await session.execute(freed.execution_options(synchronize_session=False))
         count += len(amounts)
     return count
+
+
+async def is_any_over(session: AsyncSession, now: datetime) -> bool:
+    """Whether `expire_holds` or `forget_holds` has anything to do."""
+    is_over = (VoipHold.state == "open") & (VoipHold.expires_at <= now)
+    is_old = VoipHold.ended_at < now - KEPT_AFTER_END
+    return await session.scalar(select(VoipHold.call_id).where(is_over | is_old).limit(1)) is not None
+
+
+async def forget_holds(session: AsyncSession, now: datetime) -> None:
+    """Deletes holds that ended long ago; their calls stay for ever."""
+    await session.execute(delete(VoipHold).where(VoipHold.ended_at < now - KEPT_AFTER_END))
 
 
 @dataclass(frozen=True, slots=True)

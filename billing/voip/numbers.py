@@ -105,11 +105,14 @@ def short_number(digits: str, country: str) -> ShortNumber | None:
     return next((each for each in short_numbers(country) if each.pattern.fullmatch(digits)), None)
 
 
-def shown(text: str) -> str:
-    """A number for people's eyes: +420 601 123 456."""
+def shown(text: str, country: str) -> str:
+    """A number for people's eyes, +420 601 123 456; what is none stays as it is written."""
     try:
-        parsed = phonenumbers.parse(text)
-    except phonenumbers.NumberParseException:
+        found = called(text, country)
+        if found.is_short:
+            return found.digits
+        parsed = phonenumbers.parse(str(found))
+    except (ValueError, phonenumbers.NumberParseException):
         return text
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 

@@ -1,6 +1,5 @@
 """What an admin and the VoIP zone do with numbers: add, password, block, find, read; and what a call would cost."""
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.customers.passwords import password_problem, verify_password
+from billing.customers.passwords import verify_password
 from billing.customers.tables import Contract
 from billing.dunning.operations import contract_id_of
 from billing.store import journal
@@ -22,6 +21,7 @@ from config.settings import Settings
 
 ENDING_DIGITS = 3
 EXAMPLE_MINUTES = (1, 10)
+COLUMNS = ("number", "contract", "deck", "state", "credit", "reserved", "password")
 STATES = ("active", "blocked", "closed")
 
 
@@ -41,6 +41,18 @@ class NumberView:
     @property
     def free(self) -> Credit:
         return self.balance - self.reserved
+
+    def as_row(self) -> dict[str, str]:
+        """As an admin's tables (`COLUMNS`) and JSON show it."""
+        return {
+            "number": self.number,
+            "contract": self.contract_number,
+            "deck": self.deck,
+            "state": self.state,
+            "credit": str(self.balance),
+            "reserved": str(self.reserved),
+            "password": "set" if self.has_password else "none",
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +174,6 @@ def logged_in(candidates: Sequence[VoipNumber], password: str) -> int | None:
     hashes = [candidate.password_hash for candidate in candidates] or [""]
     right = [verify_password(password, hashed) for hashed in hashes]
     return candidates[right.index(True)].id if sum(right) == 1 else None
-
-
-def new_password() -> str:
-    """A password that can be read out on the telephone."""
-    while True:
-        found = "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(12))
-        if not password_problem(found):
-            return found
 
 
 async def listed(session: AsyncSession, contract_id: int | None = None) -> list[NumberView]:

@@ -11,26 +11,23 @@ Records are taken in batches, one batch at a time. Whoever changes credit locks 
 that nobody waits for ever.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, insert, select, text, update
+from sqlalchemy import Table, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.importing import in_chunks
-from billing.payments import ledger
-from billing.voip import accounts, decks, numbers
 from billing.voip.calls.record import CallRecord
+from billing.voip.charging import Rated, Rater, charge, owners_of
 from billing.voip.credit import NONE, Credit
-from billing.voip.rating import Deck, DeckHead
-from billing.voip.tables import VoipCall, VoipHold, VoipNumber
+from billing.voip.tables import VoipCall
 from config.settings import Settings
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('hradlo.voip.calls'))")
-_CALL, _NUMBER, _HOLD = (cast(Table, each.__table__) for each in (VoipCall, VoipNumber, VoipHold))
-
+_CALL = cast(Table, VoipCall.__table__)
 
 Key = tuple[str, str]
 """Source and uid."""
@@ -47,52 +44,23 @@ class Recorded:
     disputed: int = 0
     """Known already, with other content: not counted, a person must look."""
     charged: Credit = NONE
-    number_ids: set[int] = field(default_factory=set)
-    """Whose credit was charged."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Owner:
-    """A number as far as rating cares."""
-
-    id: int
-    contract_id: int
-    deck: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Hold:
-    """Credit that a call reserved."""
-
-    number_id: int
-    amount: Credit
-
-
-@dataclass(slots=True)
-class _Rated:
-    """What was decided about one record."""
-
-    record: CallRecord
-    state: str
-    why: str = ""
-    owner: _Owner | None = None
-    is_incoming: bool = False
-    destination: str = ""
-    rate_id: int | None = None
-    price: Credit = NONE
-    charged: Credit = NONE
 
 
 async def record_calls(
     session: AsyncSession, records: Sequence[CallRecord], settings: Settings, now: datetime
 ) -> Recorded:
     """Stores, rates and charges records; see the module. Nothing that a record may say makes it raise."""
-    if session.get_bind().dialect.name == "postgresql":  # SQLite: a writing transaction is alone anyway
-        await session.execute(_LOCK)
+    await lock(session)
     done = Recorded()
     for chunk in in_chunks(records):
         await _record(session, chunk, settings, now, done)
     return done
+
+
+async def lock(session: AsyncSession) -> None:
+    """Waits until nobody else records calls, and keeps others waiting until this transaction ends."""
+    if session.get_bind().dialect.name == "postgresql":  # SQLite: a writing transaction is alone anyway
+        await session.execute(_LOCK)
 
 
 async def _record(
@@ -101,10 +69,10 @@ async def _record(
     fresh, disputes = await _unknown(session, records, done)
     if not fresh:
         return
-    owners = await _owners(session, fresh, settings.isp.country)
-    rater = _Rater(session, owners, settings.isp.country)
+    owners = await owners_of(session, fresh, settings.isp.country)
+    rater = Rater(session, owners, settings.isp.country)
     rated = [await rater.rate(record) for record in fresh]
-    await _charge(session, rated, settings, now, done)
+    done.charged += (await charge(session, rated, settings, now)).total
     await session.execute(insert(_CALL), [_row(each, disputes, now) for each in rated])
     done.rated += sum(each.state == "rated" for each in rated)
     done.waiting += sum(each.state == "waiting" for each in rated)
@@ -154,154 +122,7 @@ def _words(record: CallRecord) -> str:
     )
 
 
-async def _open_holds(session: AsyncSession, call_ids: Iterable[str]) -> dict[str, _Hold]:
-    """Open holds by call."""
-    found: dict[str, _Hold] = {}
-    for chunk in in_chunks(sorted({each for each in call_ids if each})):
-        query = select(_HOLD.c.call_id, _HOLD.c.number_id, _HOLD.c.amount)
-        rows = await session.execute(query.where(_HOLD.c.call_id.in_(chunk), _HOLD.c.state == "open"))
-        found |= {call_id: _Hold(number_id, amount) for call_id, number_id, amount in rows}
-    return found
-
-
-async def _owners(session: AsyncSession, records: Sequence[CallRecord], country: str) -> dict[str, _Owner]:
-    """Our numbers among callers and called, by how the records write them."""
-    written = {text for record in records for text in (record.caller, record.called)}
-    texts = {text: found for text in written if (found := _as_number(text, country))}
-    owners: dict[str, _Owner] = {}
-    for chunk in in_chunks(sorted(set(texts.values()))):
-        query = select(_NUMBER.c.number, _NUMBER.c.id, _NUMBER.c.contract_id, _NUMBER.c.deck)
-        rows = await session.execute(query.where(_NUMBER.c.number.in_(chunk)))
-        owners |= {number: _Owner(number_id, contract_id, deck) for number, number_id, contract_id, deck in rows}
-    return {text: owners[number] for text, number in texts.items() if number in owners}
-
-
-def _as_number(text: str, country: str) -> str | None:
-    try:
-        return str(numbers.called(text, country))
-    except ValueError:
-        return None
-
-
-class _Rater:
-    """Rates records one after the other; which deck counts is asked once for each name and day of decks."""
-
-    def __init__(self, session: AsyncSession, owners: Mapping[str, _Owner], country: str) -> None:
-        self._session = session
-        self._owners = owners
-        self._country = country
-        self._validity: dict[str, list[tuple[datetime, DeckHead]]] = {}
-        self._decks: dict[str, Deck] = {}
-
-    async def rate(self, record: CallRecord) -> _Rated:
-        owner = self._owners.get(record.caller)
-        if owner is None:
-            return self._incoming(record)
-        if not record.billed_seconds or record.billed_seconds < 0:
-            return _Rated(record, "rated", owner=owner)
-        try:
-            target = numbers.called(record.called, self._country)
-        except ValueError as error:
-            return _Rated(record, "waiting", str(error), owner)
-        deck = await self._deck(owner.deck, record.answered_at or record.started_at)
-        rate = deck.rate_of(target) if deck else None
-        if target.nature in (numbers.Nature.EMERGENCY, numbers.Nature.FREE):
-            return _Rated(record, "rated", owner=owner)
-        if rate is None:
-            why = f"deck {owner.deck} has no price for {target}" if deck else f"there was no deck {owner.deck} then"
-            return _Rated(record, "waiting", why, owner)
-        price = rate.cost(record.billed_seconds)
-        return _Rated(record, "rated", "", owner, False, rate.destination, rate.id, price)
-
-    def _incoming(self, record: CallRecord) -> _Rated:
-        called = self._owners.get(record.called)
-        if called is not None:
-            return _Rated(record, "rated", owner=called, is_incoming=True)
-        return _Rated(record, "waiting", "neither the caller nor the called is a number of ours")
-
-    async def _deck(self, name: str, at: datetime) -> Deck | None:
-        validity = self._validity.get(name)
-        if validity is None:
-            validity = self._validity[name] = await decks.validity(self._session, name)
-        head = next((head for valid_from_at, head in validity if valid_from_at <= at), None)
-        if head is None:
-            return None
-        if head.version not in self._decks:
-            self._decks[head.version] = await decks.loaded(self._session, head)
-        return self._decks[head.version]
-
-
-async def _charge(
-    session: AsyncSession, rated: Sequence[_Rated], settings: Settings, now: datetime, done: Recorded
-) -> None:
-    """Frees the holds of these calls and takes their price from the credit, as far as that reaches."""
-    ours = {each.owner.id: each.owner for each in rated if each.owner is not None and not each.is_incoming}
-    balances = await _locked_balances(session, sorted(ours))
-    before = {number_id: balance for number_id, (balance, _) in balances.items()}
-    holds = await _open_holds(session, [each.record.call_id for each in rated])
-    settled: list[str] = []
-    for each in rated:
-        if each.owner is None or each.is_incoming:
-            continue
-        balance, reserved = balances[each.owner.id]
-        hold = holds.get(each.record.call_id)
-        if hold is not None and hold.number_id == each.owner.id:
-            reserved -= hold.amount
-            settled.append(each.record.call_id)
-            del holds[each.record.call_id]  # a call that was passed on has another record, and no other hold
-        each.charged = min(each.price, balance - reserved)
-        balances[each.owner.id] = (balance - each.charged, reserved)
-        done.charged += each.charged
-    await _write_balances(session, balances)
-    await _settle_holds(session, settled, now)
-    await _post(session, rated, ours, before, balances, settings, now)
-    done.number_ids |= {number_id for number_id, was in before.items() if balances[number_id][0] != was}
-
-
-async def _locked_balances(session: AsyncSession, number_ids: Sequence[int]) -> dict[int, tuple[Credit, Credit]]:
-    found: dict[int, tuple[Credit, Credit]] = {}
-    for chunk in in_chunks(number_ids):
-        query = select(_NUMBER.c.id, _NUMBER.c.balance, _NUMBER.c.reserved).where(_NUMBER.c.id.in_(chunk))
-        rows = await session.execute(query.order_by(_NUMBER.c.id).with_for_update())
-        found |= {number_id: (balance, reserved) for number_id, balance, reserved in rows}
-    return found
-
-
-async def _write_balances(session: AsyncSession, balances: Mapping[int, tuple[Credit, Credit]]) -> None:
-    rows = [{"of_id": n, "new_balance": b, "new_reserved": r} for n, (b, r) in balances.items()]
-    if rows:
-        charging = update(_NUMBER).where(_NUMBER.c.id == bindparam("of_id"))
-        charging = charging.values(balance=bindparam("new_balance"), reserved=bindparam("new_reserved"))
-        await session.execute(charging, rows)
-
-
-async def _settle_holds(session: AsyncSession, call_ids: Sequence[str], now: datetime) -> None:
-    for chunk in in_chunks(call_ids):
-        settled = update(_HOLD).where(_HOLD.c.call_id.in_(chunk)).values(state="settled", ended_at=now)
-        await session.execute(settled)
-
-
-async def _post(
-    session: AsyncSession,
-    rated: Sequence[_Rated],
-    owners: Mapping[int, _Owner],
-    before: Mapping[int, Credit],
-    balances: Mapping[int, tuple[Credit, Credit]],
-    settings: Settings,
-    now: datetime,
-) -> None:
-    """One fact for each number of the batch; its key is the first call that it charges."""
-    first = {each.owner.id: each.record for each in reversed(rated) if each.owner is not None and each.charged}
-    on = accounts.day_of(now, settings)
-    facts = []
-    for number_id, record in first.items():
-        owner, after = owners[number_id], balances[number_id][0]
-        change = accounts.BalanceChange(number_id, owner.contract_id, before[number_id], after)
-        facts.append(accounts.fact(change, f"voip:calls:{record.source}:{record.uid}", "voip", on))
-    await ledger.post_many(session, facts, now)
-
-
-def _row(each: _Rated, disputes: Mapping[Key, str], now: datetime) -> dict[str, Any]:
+def _row(each: Rated, disputes: Mapping[Key, str], now: datetime) -> dict[str, Any]:
     record = each.record
     return {
         "source": record.source,

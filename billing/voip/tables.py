@@ -57,6 +57,8 @@ class VoipNumber(Base):
     """The open holds: what calls that are going on may cost."""
     low_since_at: Mapped[datetime | None] = mapped_column(Instant)
     """Since when the balance is below the threshold; the mail goes out once for each time."""
+    stated_until: Mapped[str] = mapped_column(String(7), default="", server_default=text("''"))
+    """The last month whose statement of calls is done, like 2026-11."""
     created_at: Mapped[datetime] = mapped_column(Instant)
 
 
@@ -114,6 +116,7 @@ class VoipHold(Base):
             postgresql_where=text("state = 'open'"),
         ),
         Index("ix_voip_hold_number_id", "number_id"),
+        Index("ix_voip_hold_ended_at", "ended_at"),
     )
 
     call_id: Mapped[str] = mapped_column(String(128), primary_key=True)

@@ -24,7 +24,7 @@ from billing.money import ZERO, Money
 from billing.payments.operations import use_credit
 from billing.services.tables import Product
 from billing.store import journal
-from billing.voip import accounts
+from billing.voip import accounts, months
 from billing.voip.credit import Credit
 from billing.voip.numbers import shown
 from billing.voip.tables import VoipMonth, VoipNumber, VoipTopUp
@@ -86,7 +86,7 @@ async def top_up(
     if known is not None:
         return known
     await _refuse(session, number_id, amount, key, settings)
-    month = month_of(now, settings)
+    month = months.of(now, settings.zone)
     await _count(session, number_id, amount, month, settings)
     number = await accounts.locked(session, number_id)
     invoice_id, invoice_number = await _invoice(session, number, amount, settings, actor, now)
@@ -104,7 +104,7 @@ async def top_up(
 
 async def allowance(session: AsyncSession, number_id: int, settings: Settings, now: datetime) -> Allowance:
     """What the number may still top up this month."""
-    month = month_of(now, settings)
+    month = months.of(now, settings.zone)
     row = await session.get(VoipMonth, (number_id, month), populate_existing=True)
     raised_by, topped_up = (row.raised_by, row.topped_up) if row else (ZERO, ZERO)
     return Allowance(month, Money(settings.voip.monthly_cap_minor) + raised_by, topped_up)
@@ -131,11 +131,6 @@ async def top_ups(session: AsyncSession, number_id: int) -> list[TopUp]:
     query = select(VoipTopUp.amount, Invoice.number, VoipTopUp.at).join(Invoice, Invoice.id == VoipTopUp.invoice_id)
     rows = await session.execute(query.where(VoipTopUp.number_id == number_id).order_by(VoipTopUp.id.desc()))
     return [TopUp(amount, number, at, is_new=False) for amount, number, at in rows]
-
-
-def month_of(now: datetime, settings: Settings) -> str:
-    """The calendar month in the ISP's zone, like 2026-11."""
-    return f"{now.astimezone(settings.zone):%Y-%m}"
 
 
 async def _known(session: AsyncSession, number_id: int, amount: Money, key: str) -> TopUp | None:
@@ -204,7 +199,7 @@ async def _invoice(
     )
     _ = translator(language or settings.isp.language)
     item = Item(
-        text=_("Telephone credit for {number}", number=shown(number.number)),
+        text=_("Telephone credit for {number}", number=shown(number.number, settings.isp.country)),
         product_id=product.id,
         vat_category=product.vat_category,
         quantity=1,

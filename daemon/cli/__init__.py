@@ -28,6 +28,7 @@ from daemon.cli import (
     payments,
     running,
     setup,
+    voip,
 )
 
 INTERRUPTED_EXIT_CODE = 130
@@ -60,7 +61,21 @@ def options(
     context.choose(config, clock_offset_file)
 
 
-for module in (running, setup, files, billing, payments, network, mikrotik, contracts, customers, documents, audit):
+MODULES = (
+    running,
+    setup,
+    files,
+    billing,
+    payments,
+    network,
+    mikrotik,
+    contracts,
+    customers,
+    documents,
+    voip,
+    audit,
+)
+for module in MODULES:
     module.register(app)
 
 

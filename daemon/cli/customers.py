@@ -1,22 +1,17 @@
 """Commands about customers: a password for the portal, and the changes that they asked for there."""
 
 import asyncio
-import secrets
 
 import typer
 from sqlalchemy import select
 
 from billing.customers import logins, portal_changes
-from billing.customers.passwords import hash_password
+from billing.customers.passwords import hash_password, made_password
 from billing.customers.tables import Customer
 from billing.store.engine import Store
 from config.errors import NotFound
 from daemon.cli.context import Context, JsonOption, WhyOption, out, run
 from daemon.terminal import table
-
-_WORDS = "0123456789abcdefghjkmnpqrstuvwxyz"
-"""Without i, l and o: people read it from paper."""
-_ONE_TIME_LENGTH = 12
 
 commands = typer.Typer(no_args_is_help=True, help="Customers and their portal.")
 
@@ -28,7 +23,7 @@ def register(app: typer.Typer) -> None:
 @commands.command()
 def password(customer: str) -> None:
     """Prints a new one-time password for the portal; the customer must choose another at the first log-in."""
-    new = "".join(secrets.choice(_WORDS) for _ in range(_ONE_TIME_LENGTH))
+    new = made_password()
 
     async def work(context: Context, store: Store) -> None:
         new_hash = await asyncio.to_thread(hash_password, new)

@@ -106,5 +106,6 @@ def test_ones_own_number_must_be_valid_and_no_short_one() -> None:
 
 
 def test_a_number_is_shown_with_spaces() -> None:
-    assert shown("+420601123456") == "+420 601 123 456"
-    assert shown("1188") == "1188"
+    texts = ("601123456", "0049 30 123456", "1188", "anonymous", "")
+
+    assert [shown(text, "CZ") for text in texts] == ["+420 601 123 456", "+49 30 123456", "1188", "anonymous", ""]

@@ -77,6 +77,7 @@ def upgrade() -> None:
         sa.Column("balance", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("reserved", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("low_since_at", schema.Instant, nullable=True),
+        sa.Column("stated_until", sa.String(length=7), server_default=sa.text("''"), nullable=False),
         sa.Column("created_at", schema.Instant, nullable=False),
         sa.CheckConstraint("state IN ('active', 'blocked', 'closed')", name=op.f("ck_voip_number_state")),
         sa.CheckConstraint("balance - reserved >= 0", name=op.f("ck_voip_number_balance")),
@@ -153,6 +154,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["rate_id"], ["voip_rate.id"], name=op.f("fk_voip_hold_rate_id")),
         sa.PrimaryKeyConstraint("call_id", name=op.f("pk_voip_hold")),
     )
+    op.create_index("ix_voip_hold_ended_at", "voip_hold", ["ended_at"])
     op.create_index("ix_voip_hold_number_id", "voip_hold", ["number_id"])
     op.create_index(
         "ix_voip_hold_open",
