@@ -54,6 +54,7 @@ def make_control_app(world: World) -> web.Application:
     app.router.add_get("/timeline", timeline)
     app.router.add_get("/subscriber/{number}", subscriber)
     app.router.add_get("/subscriber/{number}/screen", screen)
+    app.router.add_get("/portal", portal)
     app.router.add_get("/control.css", style)
     actions.add_routes(app)
     return app
@@ -135,6 +136,13 @@ async def subscriber(request: web.Request) -> web.Response:
         promise_until=(world.now + timedelta(days=14)).date(),
         today=world.now.date(),
     )
+
+
+async def portal(request: web.Request) -> web.Response:
+    """On to the customer portal, which is at another port."""
+    if not request.app[WORLD].portal_url:
+        raise web.HTTPNotFound
+    raise web.HTTPSeeOther(f"{request.app[WORLD].portal_url}/login")
 
 
 def _typed(request: web.Request) -> str:

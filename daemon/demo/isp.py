@@ -44,6 +44,7 @@ def found(folder: Path, mail_port: int) -> Settings:
             "notice": {"url": NOTICE_URL, "requests_per_minute": 6000},
             "enforcement": {"driver": "dryrun", "garden": (BANK_HOST, PORTAL_HOST)},
             "mail": mail,
+            "portal": {"extension_days": 7},
             "daemon": {"runtime_directory": folder},
         },
     )

@@ -18,10 +18,9 @@ from config.logging import configure
 from daemon.demo import scenes
 from daemon.demo.control import make_control_app
 from daemon.demo.people import OPENS_AT
+from daemon.demo.portal import HOST, PASSWORD, portal_of
 from daemon.demo.story import Story
 from daemon.demo.world import World, open_world
-
-HOST = "127.0.0.1"
 
 
 async def run(*, headless: bool, port: int, folder: Path | None) -> int:
@@ -55,6 +54,13 @@ async def _serve(world: World, port: int, console: Console, *, is_kept: bool) ->
     """Serves the control page until Ctrl-C."""
     runner = web.AppRunner(make_control_app(world), access_log=None)
     await runner.setup()
+    async with portal_of(world, port + 1) as portal_url:
+        await _serve_control(world, runner, port, console, portal_url, is_kept=is_kept)
+
+
+async def _serve_control(
+    world: World, runner: web.AppRunner, port: int, console: Console, portal_url: str, *, is_kept: bool
+) -> None:
     try:
         site = web.TCPSite(runner, HOST, port)
         try:
@@ -64,6 +70,8 @@ async def _serve(world: World, port: int, console: Console, *, is_kept: bool) ->
             raise HradloError(f"Can't listen on {HOST}:{port}: {error.strerror}.", remedy) from error
         console.print(f"\n[bold]The demo runs at http://{HOST}:{port}/[/bold]")
         console.print("Move the clock, be any subscriber, let payments arrive, read the mails.")
+        console.print(f"[bold]The customer portal runs at {portal_url}/[/bold]")
+        console.print(f"Customer number {world.people[0].number} (or any other), password {PASSWORD}.")
         console.print(f"Its files are in {world.folder}{'' if is_kept else ' until you stop it'}.")
         console.print("Ctrl-C stops it.")
         await _stopped()

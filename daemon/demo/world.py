@@ -96,6 +96,8 @@ class World:
     statements: Statements
     applied: list[AppliedPlan] = field(default_factory=list)
     arrived: list[Arrived] = field(default_factory=list)
+    portal_url: str = ""
+    """Where the visitor reaches the customer portal (`portal.py`); empty when it is not served."""
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 

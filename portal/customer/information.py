@@ -81,6 +81,8 @@ async def change_contacts(request: web.Request) -> web.StreamResponse:
         wrong = N_("This is not an e-mail address that we can write to.")
         return await contacts_page(request, wrong, "email", typed)
     is_new = await _change(request, wanted, email)
+    if is_new:
+        request.app[OFFICE].ring()  # a mail waits
     return see("/?done=confirm" if is_new else "/?done=saved")
 
 
@@ -125,6 +127,7 @@ async def confirm(request: web.Request) -> web.StreamResponse:
                 draft = email_changed(office.settings, old, office.language_of(request), used[1], token)
                 domain = outbox.sender_domain(office.settings.mail.sender)
                 await outbox.put(session, [draft], office.now(), domain=domain)
+    office.ring()
     if used is None:
         return page(request, "confirm.html", token="", email="", wrong=OVER, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     return see("/?done=email" if VISITOR in request else "/login?done=email")

@@ -110,6 +110,7 @@ async def forgot(request: web.Request) -> web.StreamResponse:
             draft = password_link(office.settings, email, office.language_of(request), token, number)
             domain = outbox.sender_domain(office.settings.mail.sender)
             await outbox.put(session, [draft], office.now(), domain=domain)
+    office.ring()  # whether there is a mail to send or not
     return see("/login?done=reset")
 
 
