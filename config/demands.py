@@ -103,6 +103,7 @@ def _routeros_problems(settings: Settings) -> list[Problem | None]:
     if settings.enforcement.driver == "routeros" and not settings.routeros:
         found.append(Problem("[enforcement] driver", "is routeros, and there is no [[routeros]]"))
     sites = {settings.enforcement.site} if settings.enforcement.driver == "nftables" else set()
+    own_ports = {int(endpoint.rpartition(":")[2]) for endpoint in settings.notice.listen}
     servers: set[tuple[str, int]] = set()
     for router in settings.routeros:
         place = f"[[routeros]] {router.site}"
@@ -110,6 +111,9 @@ def _routeros_problems(settings: Settings) -> list[Problem | None]:
             found.append(Problem(f"{place} site", "is the name of another one, too"))
         if (server := (str(router.notice_address), router.notice_port)) in servers:
             message = f"{router.notice_port} is another router's, too: the port tells them apart"
+            found.append(Problem(f"{place} notice_port", message))
+        if router.notice_port in own_ports:
+            message = f"{router.notice_port} is a port of [notice] listen, where this gateway's own subscribers ask"
             found.append(Problem(f"{place} notice_port", message))
         if bool(router.authority) == bool(router.fingerprint):
             found.append(Problem(f"{place} fingerprint", "or authority is needed, one of the two: who answers there?"))

@@ -33,7 +33,8 @@ def make_captive_app(
     settings: Settings, store: Store, clock: Clock, ring: Callable[[], None], counters: Counters | None = None
 ) -> web.Application:
     """The API and the notice pages at `settings.captive_api.url`."""
-    desk = Desk(settings, store, clock, ring, counters or Counters(), settings.captive_api.url)
+    url, site = settings.captive_api.url, settings.enforcement.site
+    desk = Desk(settings, store, clock, ring, counters or Counters(), url, site)
     app = make_app(desk, home=_show_or_tell)
     app.router.add_get(f"{desk.base}{API_PATH}", tell)
     return app
@@ -59,8 +60,8 @@ async def tell(request: web.Request) -> web.StreamResponse:
     desk, address = request.app[DESK], peer_of(request)
     now = desk.clock.now()
     async with desk.store.reading() as session:
-        contract_id = await contract_of(session, desk.settings.enforcement.site, address)
-        view = await notices.view(session, contract_id, desk.policy, now) if contract_id is not None else None
+        contract_id = await contract_of(session, desk.site, address)
+        view = await notices.view(session, contract_id, desk.policy, now, desk.site) if contract_id else None
     text = json.dumps(state_of(view, f"{desk.url}/", now))
     headers = {**SECURITY_HEADERS, "Cache-Control": "private, no-store"}
     response = web.Response(text=text, status=HTTPStatus.OK, content_type=CONTENT_TYPE, headers=headers)

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import cast
 
@@ -34,6 +35,7 @@ from portal.notice.counters import Counters
 from portal.notice.desk import make_tokens, own_hosts
 from portal.notice.directory import Directory
 from portal.notice.door import Doorkeeper, DoorRules, SignWanted
+from portal.notice.reception import Reception, receptions
 
 _BACKLOG = 2048
 _DESCRIPTORS_RESERVED = 100
@@ -65,16 +67,18 @@ async def serve(
 
     At the end it accepts no more, ends connections without a request, and lets the others finish.
     """
-    counters, directory = Counters(), Directory(store, settings.enforcement.site)
+    ways = receptions(settings)
+    counters, directory = Counters(), Directory(store, [way.site for way in ways])
     await directory.refresh()
-    rules = _rules(settings, clock, directory)
-    notice = make_notice_app(settings, store, clock, ring, counters)
-    plain, encrypted, of_portal, of_exchange = _sorted_sockets(settings, sockets or ())
+    rules = [_rules(settings, way, clock, directory) for way in ways]
+    plain, encrypted, of_portal, of_exchange = _sorted_sockets(settings, ways, sockets or ())
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(_listening(notice, rules, counters, plain))
+        for way, rules_there, listening in zip(ways, rules, plain, strict=True):
+            notice = make_notice_app(settings, way, store, clock, ring, counters)
+            await stack.enter_async_context(_listening(notice, rules_there, counters, listening))
         if encrypted:
             captive = make_captive_app(settings, store, clock, ring, counters)
-            captive_rules = rules.for_captive_api()
+            captive_rules = rules[0].for_captive_api()
             tls = _tls(settings.captive_api.certificate, settings.captive_api.key, "captive_api")
             await stack.enter_async_context(_listening(captive, captive_rules, counters, encrypted, tls))
         if of_portal:
@@ -84,7 +88,8 @@ async def serve(
         if of_exchange:
             exchange = make_exchange_app(settings, store, clock, ring)
             await stack.enter_async_context(_serving_zone(exchange, None, of_exchange))
-        addresses = tuple(item.getsockname()[:2] for item in (*plain, *encrypted, *of_portal, *of_exchange))
+        every = (*chain.from_iterable(plain), *encrypted, *of_portal, *of_exchange)
+        addresses = tuple(item.getsockname()[:2] for item in every)
         async with asyncio.TaskGroup() as group:
             group.create_task(directory.keep_fresh())
             try:
@@ -125,24 +130,24 @@ async def _listening(
         await runner.cleanup()
 
 
-def _rules(settings: Settings, clock: Clock, directory: Directory) -> DoorRules:
+def _rules(settings: Settings, way: Reception, clock: Clock, directory: Directory) -> DoorRules:
     notice = settings.notice
     return DoorRules(
-        notice_url=notice.url,
-        own_hosts=own_hosts(notice.url),
-        sign_wanted=_wanted_signer(settings, clock, directory),
+        notice_url=way.url,
+        own_hosts=own_hosts(way.url),
+        sign_wanted=_wanted_signer(settings, way.site, clock, directory),
         requests=RequestLimit(Rate.per_minute(notice.requests_per_minute)),
         connections=ConnectionLimit(notice.connections_per_address),
         timeout_seconds=notice.headers_timeout_seconds,
-        total_max=_raised_descriptor_limit() - _DESCRIPTORS_RESERVED,
+        total_max=(_raised_descriptor_limit() - _DESCRIPTORS_RESERVED) // len(receptions(settings)),
     )
 
 
-def _wanted_signer(settings: Settings, clock: Clock, directory: Directory) -> SignWanted:
-    tokens = make_tokens(settings)
+def _wanted_signer(settings: Settings, site: str, clock: Clock, directory: Directory) -> SignWanted:
+    tokens = make_tokens(settings, site)
 
     def sign(url: str, address: str) -> str:
-        contract_id = directory.find(address)
+        contract_id = directory.find(site, address)
         return "" if contract_id is None else tokens.sign_wanted(url, address, contract_id, clock.now())
 
     return sign
@@ -157,15 +162,23 @@ def _raised_descriptor_limit() -> int:
 
 
 def _sorted_sockets(
-    settings: Settings, passed: Sequence[socket.socket]
-) -> tuple[list[socket.socket], list[socket.socket], list[socket.socket], list[socket.socket]]:
-    """(for the notice server, for the captive API, for the portal, for the exchange)"""
+    settings: Settings, ways: Sequence[Reception], passed: Sequence[socket.socket]
+) -> tuple[list[list[socket.socket]], list[socket.socket], list[socket.socket], list[socket.socket]]:
+    """(for the notice server, by site; for the captive API, for the portal, for the exchange)
+
+    What was passed in and has nobody's port is for the notice of the gateway's own site, `ways[0]`.
+    """
     encrypted = _on_ports_of(settings.captive_api.listen, passed)
     of_portal = _on_ports_of(settings.portal.listen, passed)
     of_exchange = _on_ports_of(settings.voip.exchange_listen, passed)
-    plain = [item for item in passed if item not in (*encrypted, *of_portal, *of_exchange)]
+    of_routers = [_on_ports_of(way.listen, passed) for way in ways[1:]]
+    elsewhere = (*encrypted, *of_portal, *of_exchange, *chain.from_iterable(of_routers))
+    own = [item for item in passed if item not in elsewhere]
     return (
-        plain or [_open(endpoint) for endpoint in settings.notice.listen],
+        [
+            there or [_open(endpoint) for endpoint in way.listen]
+            for way, there in zip(ways, (own, *of_routers), strict=True)
+        ],
         encrypted or [_open(endpoint) for endpoint in settings.captive_api.listen],
         of_portal or [_open(endpoint) for endpoint in settings.portal.listen],
         of_exchange or [_open(endpoint) for endpoint in settings.voip.exchange_listen],

@@ -12,7 +12,8 @@ async def lines(session: AsyncSession, site: str) -> dict[int, str]:
     return dict(iter(rows.all()))
 
 
-def strictest_lines() -> Subquery:
-    """Contract id and the strictest state of its lines; contracts that are open everywhere are not in it."""
+def strictest_lines(site: str | None = None) -> Subquery:
+    """Contract id and its line at a site, or the strictest of all sites; who is open there is not in it."""
     # the strictest is the last one in the alphabet, too: notice, suspended
-    return select(Line.contract_id, func.max(Line.state).label("state")).group_by(Line.contract_id).subquery()
+    query = select(Line.contract_id, func.max(Line.state).label("state")).group_by(Line.contract_id)
+    return (query if site is None else query.where(Line.site == site)).subquery()

@@ -19,6 +19,7 @@ from billing.dunning.tables import AcknowledgedInvoice, Acknowledgement, Line, N
 from billing.importing import in_chunks
 from billing.money import Money
 from billing.store import journal
+from config.setting_types import MAIN_SITE
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +51,25 @@ class NoticeView:
     promise_until_on: date | None
 
 
-async def view(session: AsyncSession, contract_id: int, policy: Policy, now: datetime) -> NoticeView:
-    """What the notice says to a contract's subscriber at `now`; raises `LookupError` for no such contract."""
-    found = await views(session, [contract_id], policy, now)
+async def view(
+    session: AsyncSession, contract_id: int, policy: Policy, now: datetime, site: str | None = None
+) -> NoticeView:
+    """What the notice says to a contract's subscriber at `now`; raises `LookupError` for no such contract.
+
+    Its line is that of a site, or the strictest of all sites.
+    """
+    found = await views(session, [contract_id], policy, now, site)
     if not found:
         raise LookupError(f"no contract with id {contract_id}")
     return found[contract_id]
 
 
 async def views(
-    session: AsyncSession, contract_ids: Collection[int], policy: Policy, now: datetime
+    session: AsyncSession, contract_ids: Collection[int], policy: Policy, now: datetime, site: str | None = None
 ) -> dict[int, NoticeView]:
     """The same for several contracts, in as many queries as for one."""
     found = await load_facts(session, contract_ids)
-    lines = await _lines_of(session, contract_ids)
+    lines = await _lines_of(session, contract_ids, site)
     return {facts.contract_id: _view(facts, lines.get(facts.contract_id, "open"), policy, now) for facts in found}
 
 
@@ -98,30 +104,31 @@ def _as_if_acknowledged(notice: NoticeFact, facts: Facts, now: datetime) -> Noti
     return replace(notice, acknowledged_at=now, acknowledged_invoices=frozenset(i.id for i in facts.invoices))
 
 
-async def _lines_of(session: AsyncSession, contract_ids: Collection[int]) -> dict[int, str]:
+async def _lines_of(session: AsyncSession, contract_ids: Collection[int], site: str | None) -> dict[int, str]:
     """As `line_of`, of several contracts; what is open everywhere is left out."""
-    lines, found = strictest_lines(), dict[int, str]()
+    lines, found = strictest_lines(site), dict[int, str]()
     for chunk in in_chunks(list(contract_ids)):
         rows = await session.execute(select(lines.c.contract_id, lines.c.state).where(lines.c.contract_id.in_(chunk)))
         found.update((contract_id, state) for contract_id, state in rows)
     return found
 
 
-async def line_of(session: AsyncSession, contract_id: int) -> str:
+async def line_of(session: AsyncSession, contract_id: int, site: str | None = None) -> str:
     """What the network was last told to do to the contract's addresses: `open`, `notice` or `suspended`.
 
-    Of a contract with addresses at several sites, the strictest.
+    At a site, or over all sites the strictest.
     """
-    lines = strictest_lines()
+    lines = strictest_lines(site)
     state = await session.scalar(select(lines.c.state).where(lines.c.contract_id == contract_id))
     return state or "open"
 
 
-async def restricted_of(session: AsyncSession, contract_ids: Collection[int]) -> set[int]:
-    """Those of some contracts whose line is not open, as the network was last told."""
+async def restricted_of(session: AsyncSession, contract_ids: Collection[int], site: str) -> set[int]:
+    """Those of some contracts whose line is not open at a site, as the network was last told."""
     found: set[int] = set()
+    query = select(Line.contract_id).where(Line.site == site)
     for chunk in in_chunks(list(contract_ids)):
-        found.update(await session.scalars(select(Line.contract_id).where(Line.contract_id.in_(chunk))))
+        found.update(await session.scalars(query.where(Line.contract_id.in_(chunk))))
     return found
 
 
@@ -142,6 +149,7 @@ async def acknowledge(
     session: AsyncSession,
     *,
     view: NoticeView,
+    site: str = MAIN_SITE,
     source_address: str,
     user_agent: str,
     language: str,
@@ -181,6 +189,7 @@ async def acknowledge(
         detail={
             "notice": view.notice_id,
             "source_address": source_address,
+            **({"site": site} if site != MAIN_SITE else {}),
             "invoices": json.dumps(shown),
             "text_sha256": hashlib.sha256(text.encode()).hexdigest(),
         },

@@ -1,9 +1,10 @@
 """ "I have read this": the one thing that changes anything here.
 
-It counts only if it is a POST from our own page, with the token of a notice that was shown to this very address,
-no longer ago than `acknowledge_minutes`; if the address belongs to the notice's contract at this moment; and if
-the page would say the same words about the same invoices now. All that is asked again inside of the transaction
-that writes it. Nothing a header says about where it came from can help; it can only spoil it.
+It counts only if it is a POST from our own page, with the token of a notice that was shown to this very address at
+this site, no longer ago than `acknowledge_minutes`; if the address of the site that the request came in from belongs
+to the notice's contract at this moment; and if the page would say the same words about the same invoices now. All
+that is asked again inside of the transaction that writes it. Nothing a header says about where it came from can help;
+it can only spoil it.
 """
 
 import asyncio
@@ -96,6 +97,7 @@ async def receive(desk: Desk, request: web.Request) -> Outcome:
         is_new = await notices.acknowledge(
             session,
             view=view,
+            site=desk.site,
             source_address=address,
             user_agent=user_agent_of(request),
             language=asking.language,
@@ -111,12 +113,12 @@ async def _view(
 ) -> tuple[notices.NoticeView, Asking]:
     """What is true now for whoever has the address now."""
     now = desk.clock.now()
-    contract_id = await contract_of(session, desk.settings.enforcement.site, address)
+    contract_id = await contract_of(session, desk.site, address)
     if contract_id is None:
         raise Refused("an address that is nobody's")
     language = next(code for code in LANGUAGES if code == shown.language)
     asking = desk.wanted(Asking(language, desk.base), wanted_token, address, contract_id, now)
-    return await notices.view(session, contract_id, desk.policy, now), asking
+    return await notices.view(session, contract_id, desk.policy, now, desk.site), asking
 
 
 async def _form(desk: Desk, request: web.Request) -> dict[str, str]:
@@ -139,7 +141,7 @@ async def acknowledge(desk: Desk, request: web.Request) -> Outcome:
         outcome = await receive(desk, request)
     except (Refused, ReadAgain) as refusal:
         desk.counters.acknowledgements_refused += 1
-        log.info("acknowledgement.refused", source_address=address, why=str(refusal))
+        log.info("acknowledgement.refused", site=desk.site, source_address=address, why=str(refusal))
         raise
     if not outcome.is_new:
         return outcome
@@ -151,6 +153,7 @@ async def acknowledge(desk: Desk, request: web.Request) -> Outcome:
         "acknowledgement.written",
         contract_id=outcome.contract_id,
         notice_id=outcome.notice_id,
+        site=desk.site,
         source_address=address,
         language=outcome.asking.language,
         is_open=is_open,
@@ -160,4 +163,4 @@ async def acknowledge(desk: Desk, request: web.Request) -> Outcome:
 
 async def is_open(desk: Desk, contract_id: int) -> bool:
     async with desk.store.reading() as session:
-        return await notices.line_of(session, contract_id) == "open"
+        return await notices.line_of(session, contract_id, desk.site) == "open"

@@ -23,6 +23,7 @@ from portal.notice.counters import Counters
 from portal.notice.desk import Desk, peer_of, user_agent_of
 from portal.notice.head import BODY_BYTES_MAX
 from portal.notice.pages import SECURITY_HEADERS, Page
+from portal.notice.reception import Reception
 from portal.notice.requests import Request
 from portal.notice.tokens import NONCE_BYTES, ShownNotice
 
@@ -33,10 +34,10 @@ log = get_logger(__name__)
 
 
 def make_notice_app(
-    settings: Settings, store: Store, clock: Clock, ring: Callable[[], None], counters: Counters | None = None
+    settings: Settings, reception: Reception, store: Store, clock: Clock, ring: Callable[[], None], counters: Counters
 ) -> web.Application:
-    """The pages at `settings.notice.url`; to be served behind a `Door` (see `portal.server`)."""
-    return make_app(Desk(settings, store, clock, ring, counters or Counters(), settings.notice.url))
+    """The pages of one site; to be served behind a `Door` (see `portal.server`)."""
+    return make_app(Desk(settings, store, clock, ring, counters, reception.url, reception.site))
 
 
 def make_app(desk: Desk, home: Handler | None = None) -> web.Application:
@@ -55,8 +56,8 @@ async def show(request: web.Request) -> web.StreamResponse:
     now, asking = desk.clock.now(), desk.asking(request)
     desk.counters.pages += 1
     async with desk.store.reading() as session:
-        contract_id = await contract_of(session, desk.settings.enforcement.site, address)
-        view = await notices.view(session, contract_id, desk.policy, now) if contract_id is not None else None
+        contract_id = await contract_of(session, desk.site, address)
+        view = await notices.view(session, contract_id, desk.policy, now, desk.site) if contract_id else None
     if view is None:
         return _html(desk.pages.unknown(asking).html, asking.language)
     asking = desk.wanted(asking, request.query.get("w", ""), address, view.contract_id, now)

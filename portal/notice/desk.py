@@ -17,6 +17,7 @@ from portal.client_address import source_address
 from portal.notice.counters import Counters
 from portal.notice.openings import Openings
 from portal.notice.pages import Asking, Pages
+from portal.notice.reception import receptions
 from portal.notice.requests import netloc_of
 from portal.notice.tokens import Tokens
 
@@ -33,6 +34,8 @@ class Desk:
     counters: Counters
     url: str
     """Where subscribers reach these pages."""
+    site: str
+    """Whose subscribers they are."""
     policy: Policy = field(init=False)
     pages: Pages = field(init=False)
     tokens: Tokens = field(init=False)
@@ -41,8 +44,8 @@ class Desk:
     def __post_init__(self) -> None:
         object.__setattr__(self, "policy", Policy.from_settings(self.settings))
         object.__setattr__(self, "pages", Pages(self.settings))
-        object.__setattr__(self, "tokens", make_tokens(self.settings))
-        object.__setattr__(self, "openings", Openings(self.store))
+        object.__setattr__(self, "tokens", make_tokens(self.settings, self.site))
+        object.__setattr__(self, "openings", Openings(self.store, self.site))
 
     @property
     def base(self) -> str:
@@ -69,11 +72,11 @@ class Desk:
         return Asking(asking.language, asking.base, token, url) if url else asking
 
 
-def make_tokens(settings: Settings) -> Tokens:
-    """Signs with the installation's key; nobody is sent back to one of Hradlo's own hosts."""
-    urls = (settings.notice.url, settings.captive_api.url, settings.isp.portal_url)
+def make_tokens(settings: Settings, site: str) -> Tokens:
+    """Signs with the installation's key for one site; nobody is sent back to one of Hradlo's own hosts."""
+    urls = [settings.captive_api.url, settings.isp.portal_url, *(each.url for each in receptions(settings))]
     hosts = [urlsplit(url).hostname or "" for url in urls if url]
-    return Tokens(settings.signing_key(), [*hosts, *map(str, settings.notice.addresses)])
+    return Tokens(settings.signing_key(), [*hosts, *map(str, settings.notice.addresses)], site)
 
 
 def own_hosts(*urls: str) -> frozenset[str]:

@@ -61,20 +61,19 @@ class AddressTable:
 
 
 class Directory:
-    """The table, kept fresh: rebuilt, in a thread, when the journal says that services have changed."""
+    """A table for each site, kept fresh: rebuilt, in a thread, when the journal says that services have changed."""
 
-    def __init__(self, store: Store, site: str) -> None:
+    def __init__(self, store: Store, sites: Iterable[str]) -> None:
         self._store = store
-        self._site = site
-        self._table = AddressTable()
+        self._tables = {site: AddressTable() for site in sites}
         self._head = -1
         self._rebuilt_seconds = 0.0
         self._unknown = asyncio.Event()
         self._stopped = asyncio.Event()
 
-    def find(self, address: str) -> int | None:
-        """The contract of an address. One that is unknown makes the next look at the database come sooner."""
-        contract_id = self._table.find(address)
+    def find(self, site: str, address: str) -> int | None:
+        """The contract of a site's address. One that is unknown makes the next look at the database come sooner."""
+        contract_id = self._tables[site].find(address)
         if contract_id is None:
             self._unknown.set()
         return contract_id
@@ -85,8 +84,9 @@ class Directory:
             head = await journal.head(session)
             if not await self._is_stale(session, head):
                 return False
-            networks = await services.networks(session, self._site)
-        self._table = await asyncio.to_thread(AddressTable, networks)
+            networks = {site: await services.networks(session, site) for site in self._tables}
+        for site, of_site in networks.items():
+            self._tables[site] = await asyncio.to_thread(AddressTable, of_site)
         self._head, self._rebuilt_seconds = head, monotonic_seconds()
         return True
 

@@ -1,4 +1,4 @@
-"""Waiting until lines are open: one look at the database for all who wait.
+"""Waiting until lines of a site are open: one look at the database for all who wait.
 
 Who acknowledges is answered when the line is open. When many do so at once, each of them asking the database by
 itself would take the time that their acknowledgements need.
@@ -17,8 +17,9 @@ LOOK_SECONDS = 0.015
 class Openings:
     """One per server; looks only while somebody waits."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, site: str) -> None:
         self._store = store
+        self._site = site
         self._waiting: Counter[int] = Counter()
         self._turn = asyncio.Lock()
         self._looked_seconds = 0.0
@@ -48,7 +49,7 @@ class Openings:
     async def _look(self) -> None:
         asked = set(self._waiting)
         async with self._store.reading() as session:
-            restricted = await notices.restricted_of(session, asked)
+            restricted = await notices.restricted_of(session, asked, self._site)
         self._seen = {contract_id: contract_id not in restricted for contract_id in asked}
         self._looked_seconds = monotonic_seconds()
 

@@ -37,11 +37,12 @@ class ShownNotice:
 
 
 class Tokens:
-    """Signs and verifies with keys derived from the installation's one secret."""
+    """Signs and verifies with keys derived from the installation's one secret: of each purpose, and of each site."""
 
-    def __init__(self, signing_key: bytes, own_hosts: Iterable[str]) -> None:
-        self._wanted_key = hmac.digest(signing_key, b"hradlo wanted page", "sha256")
-        self._shown_key = hmac.digest(signing_key, b"hradlo shown notice", "sha256")
+    def __init__(self, signing_key: bytes, own_hosts: Iterable[str], site: str) -> None:
+        place = site.encode("ascii")
+        self._wanted_key = hmac.digest(signing_key, b"hradlo wanted page at " + place, "sha256")
+        self._shown_key = hmac.digest(signing_key, b"hradlo shown notice at " + place, "sha256")
         self._own_hosts = frozenset(host.lower().rstrip(".") for host in own_hosts)
 
     def sign_wanted(self, url: str, source_address: str, contract_id: int, now: datetime) -> str:

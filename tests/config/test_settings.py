@@ -339,6 +339,15 @@ def test_routers_are_told_apart_by_site_and_port_and_each_says_who_it_is(path: P
     ]
 
 
+def test_a_router_needs_a_notice_port_of_its_own_and_not_the_gateways(path: Path, secrets: Path) -> None:
+    port = ROUTER.partition("notice_port = ")[2].split()[0]
+    own = f'[notice]\nlisten = ["0.0.0.0:{port}"]\n'
+    (secrets / "routeros_password").write_text("secret")
+
+    with pytest.raises(SettingsError, match=rf"north notice_port: {port} is a port of \[notice\] listen"):
+        load(written(path, secrets, own + '[enforcement]\ndriver = "routeros"\n' + ROUTER))
+
+
 def test_enforcing_on_routers_alone_needs_one(path: Path, secrets: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         load(written(path, secrets, '[enforcement]\ndriver = "routeros"'))

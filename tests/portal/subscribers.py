@@ -70,6 +70,7 @@ async def add_subscriber(
     invoices: Mapping[str, str] | None = None,
     acknowledged_at: datetime | None = None,
     line: str = "",
+    site: str = "main",
 ) -> int:
     """A contract in a stage, with its notice and line as the engine would have written them; its id."""
     async with store.transaction() as session:
@@ -88,7 +89,7 @@ async def add_subscriber(
         service = Service(contract_id=contract.id, product_id=product, starts_on=date(2024, 1, 1))
         session.add(service)
         await session.flush()
-        session.add_all(ServiceAddress(service_id=service.id, network=network) for network in networks)
+        session.add_all(ServiceAddress(service_id=service.id, site=site, network=network) for network in networks)
         for invoice_number, amount in (invoices or {f"{number}1": "599.00"}).items():
             session.add(
                 Invoice(
@@ -104,7 +105,7 @@ async def add_subscriber(
         await session.flush()
         session.add(Standing(contract_id=contract.id, stage=stage.value, why="ripe", since_at=NOW))
         if (line or stage.line) != "open":
-            session.add(Line(contract_id=contract.id, state=line or stage.line, since_at=NOW))
+            session.add(Line(contract_id=contract.id, site=site, state=line or stage.line, since_at=NOW))
         if stage in (Stage.NOTICE, Stage.ACKNOWLEDGED, Stage.SUSPENDED):
             notice = Notice(contract_id=contract.id, opened_at=NOW - timedelta(days=20))
             session.add(notice)
@@ -287,5 +288,4 @@ async def _open_acknowledged_lines(store: Store, bell: asyncio.Event) -> None:
         bell.clear()
         async with store.transaction() as session:
             acknowledged = select(Notice.contract_id).join(Acknowledgement, Acknowledgement.notice_id == Notice.id)
-            for line in await session.scalars(select(Line).where(Line.contract_id.in_(acknowledged))):
-                line.state = "open"
+            await session.execute(delete(Line).where(Line.contract_id.in_(acknowledged)))

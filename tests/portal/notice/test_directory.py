@@ -38,25 +38,25 @@ def test_it_finds_what_a_search_through_all_networks_finds(rows: list, data: st.
 
 
 async def test_it_learns_of_a_new_subscriber_and_forgets_one_that_has_gone(store: Store) -> None:
-    directory = Directory(store, "main")
+    directory = Directory(store, ["main"])
     anna = await add_subscriber(store, "1001", [ANNA])
     await directory.refresh()
     boris = await add_subscriber(store, "2002", [BORIS])
 
-    assert (directory.find(ANNA), directory.find(BORIS)) == (anna, None)
+    assert (directory.find("main", ANNA), directory.find("main", BORIS)) == (anna, None)
     assert await directory.refresh()
-    assert directory.find(BORIS) == boris
+    assert directory.find("main", BORIS) == boris
 
     async with store.transaction() as session:
         await session.execute(delete(ServiceAddress).where(ServiceAddress.network == ANNA))
         await journal.append(session, at=NOW, actor="test", action="service.imported")
     await directory.refresh()
 
-    assert (directory.find(ANNA), directory.find(BORIS)) == (None, boris)
+    assert (directory.find("main", ANNA), directory.find("main", BORIS)) == (None, boris)
 
 
 async def test_what_moves_no_address_does_not_make_it_read_them_again(store: Store) -> None:
-    directory = Directory(store, "main")
+    directory = Directory(store, ["main"])
     await add_subscriber(store, "1001", [ANNA])
     await directory.refresh()
     async with store.transaction() as session:

@@ -33,7 +33,7 @@ async def open_lines(store: Store, *contract_ids: int) -> None:
 
 
 async def test_who_waits_is_told_when_the_line_is_open(store: Store) -> None:
-    anna, openings = await add_subscriber(store, "1001", ["10.0.0.1"]), Openings(store)
+    anna, openings = await add_subscriber(store, "1001", ["10.0.0.1"]), Openings(store, "main")
 
     async with asyncio.TaskGroup() as tasks:
         waiting = tasks.create_task(openings.wait(anna, PATIENCE_SECONDS))
@@ -44,7 +44,7 @@ async def test_who_waits_is_told_when_the_line_is_open(store: Store) -> None:
 
 
 async def test_a_line_that_stays_restricted_is_not_called_open_and_nobody_waits_forever(store: Store) -> None:
-    anna, openings = await add_subscriber(store, "1001", ["10.0.0.1"]), Openings(store)
+    anna, openings = await add_subscriber(store, "1001", ["10.0.0.1"]), Openings(store, "main")
 
     assert not await openings.wait(anna, 0.05)
 
@@ -52,7 +52,7 @@ async def test_a_line_that_stays_restricted_is_not_called_open_and_nobody_waits_
 async def test_one_open_line_says_nothing_about_another_one(store: Store) -> None:
     anna = await add_subscriber(store, "1001", ["10.0.0.1"])
     boris = await add_subscriber(store, "2002", ["10.0.0.2"])
-    openings = Openings(store)
+    openings = Openings(store, "main")
     await open_lines(store, anna)
 
     assert await asyncio.gather(openings.wait(anna, 0.05), openings.wait(boris, 0.05)) == [True, False]
@@ -60,7 +60,7 @@ async def test_one_open_line_says_nothing_about_another_one(store: Store) -> Non
 
 async def test_a_crowd_that_waits_is_one_look_at_a_time(database_url: str) -> None:
     store = CountedStore.open(database_url)
-    anna, openings = await add_subscriber(store, "1001", ["10.0.0.1"]), Openings(store)
+    anna, openings = await add_subscriber(store, "1001", ["10.0.0.1"]), Openings(store, "main")
 
     answers = await asyncio.gather(*(openings.wait(anna, 0.0) for _ in range(100)))
     await store.close()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from portal.notice.tokens import ShownNotice, Tokens
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-TOKENS = Tokens(b"k" * 43, ["notice.isp.cz", "portal.isp.cz", "10.0.0.1", ""])
+TOKENS = Tokens(b"k" * 43, ["notice.isp.cz", "portal.isp.cz", "10.0.0.1", ""], "main")
 SHOWN = ShownNotice(notice_id=7, language="cs", text_sha256="ab" * 32)
 NONCE = bytes(16)
 
@@ -111,7 +111,7 @@ def test_a_shown_notice_is_known_again_with_its_moment_at_its_address_only() -> 
 
 
 def test_another_installations_key_signs_nothing_here() -> None:
-    other = Tokens(b"x" * 43, [])
+    other = Tokens(b"x" * 43, [], "main")
 
     assert TOKENS.wanted(other.sign_wanted("http://example.com/", "10.1.1.1", 5, NOW), "10.1.1.1", 5, NOW) is None
     assert TOKENS.shown(other.sign_shown(SHOWN, "10.1.1.1", NONCE, NOW), "10.1.1.1") is None
