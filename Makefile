@@ -14,8 +14,10 @@ export PIP_NO_INPUT := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DEBIAN_FRONTEND := noninteractive
 
-# What the tests run for real: firewall and namespaces, the router's DNS, a browser, PostgreSQL, a QR reader, units.
+# What the tests run for real: firewall and namespaces, the router's DNS, a browser, PostgreSQL, a QR reader, units,
+# telephone calls.
 TEST_PACKAGES := python3-venv nftables iproute2 conntrack dnsmasq-base procps curl chromium postgresql zbar-tools systemd systemd-container git \
+    kamailio kamailio-json-modules kamailio-utils-modules sip-tester \
     $(if $(shell command -v npm),,npm)
 BENCH_PACKAGES := python3-venv nftables iproute2 procps nginx-light wrk
 
