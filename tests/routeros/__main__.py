@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="any, when it is 0")
     parser.add_argument("--certificates", type=Path, help="a folder: serves TLS, and puts ca.pem there")
     parser.add_argument("--entries", type=int, default=0, help="so many foreign entries in an address list")
-    parser.add_argument("--furnished", action="store_true", help="with an ISP's own rules, FastTrack among them")
+    parser.add_argument("--furnished", metavar="OFFICE", help="with an ISP's own rules; managed from this network only")
     parser.add_argument("--netfilter", nargs="*", metavar="NAME=KERNEL", help="on real packets: interfaces (root)")
     parser.add_argument("--clock-offset-file", type=Path, help="the machine's clock plus the seconds that stand there")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="round trip")
@@ -54,7 +54,7 @@ def _router(asked: argparse.Namespace) -> Simulator:
     router.faults.latency_seconds = asked.latency_ms / 1000
     router.faults.write_seconds = asked.write_ms / 1000
     if asked.furnished:
-        furnish(router)
+        furnish(router, asked.furnished)
     for number in range(asked.entries):
         address = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
         router.add("/ip/firewall/address-list", list="many", address=address)
