@@ -26,7 +26,7 @@ from daemon.demo.bank import Movement, gpc_statement
 from daemon.demo.browser import form_of
 from daemon.lab import topology as net
 from daemon.lab.internet import make_certificate
-from daemon.lab.topology import LabError, Topology
+from daemon.lab.topology import LabError, Namespace, Topology
 
 DUE_ON = date(2026, 3, 2)
 """A Monday. Notice from Monday 16 March, suspension from Thursday 26 March."""
@@ -43,7 +43,7 @@ SETTINGS = """
 name = "Lab ISP"
 iban = "CZ6508000000192000145399"
 phone = "+420 123 456 789"
-portal_url = "https://{lan_v4}:8443"
+portal_url = "https://{own_v4}:8443"
 [database]
 url = "sqlite:///{folder}/hradlo.db"
 [secrets]
@@ -51,15 +51,14 @@ directory = "{folder}/secrets"
 [notice]
 url = "http://{notice_host}:8080"
 listen = ["0.0.0.0:8080", "[::]:8080"]
-addresses = ["{lan_v4}", "{lan_v6}"]
+addresses = ["{own_v4}", "{own_v6}"]
 [captive_api]
 listen = ["0.0.0.0:8443", "[::]:8443"]
 url = "https://{notice_host}:8443"
 certificate = "{certificate}"
 key = "{key}"
 [enforcement]
-driver = "nftables"
-subscriber_interfaces = ["lan"]
+{enforcement}
 resolvers = ["{resolver_v4}", "{resolver_v6}"]
 garden = [{garden}]
 garden_refresh_seconds = 2
@@ -73,11 +72,18 @@ watch_folder = "{folder}/statements"
 watch_seconds = 1
 [daemon]
 runtime_directory = "{folder}/run"
+{routers}
 """
 
 
 class LabIsp:
     """A context manager: builds the lab with one overdue subscriber and a neighbour, and removes it all."""
+
+    own_v4, own_v6 = net.GATEWAY_LAN_V4, net.GATEWAY_LAN_V6
+    """Where the program's pages are."""
+    enforcement = 'driver = "nftables"\nsubscriber_interfaces = ["lan"]'
+    routers = ""
+    """Settings of MikroTik routers."""
 
     def __init__(
         self,
@@ -116,21 +122,26 @@ class LabIsp:
     ) -> None:
         self._closing.close()
 
+    @property
+    def home(self) -> Namespace:
+        """Where the program runs: on the gateway, which it enforces on."""
+        return self.topology.gateway
+
     # ── the program ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def hradlo(self, *arguments: str, is_checked: bool = True) -> subprocess.CompletedProcess[str]:
-        """Runs a command of the program on the gateway; raises `LabError` when it fails."""
-        done = self.topology.gateway.run(*self.command(*arguments), is_checked=False)
+        """Runs a command of the program; raises `LabError` when it fails."""
+        done = self.home.run(*self.command(*arguments), is_checked=False)
         if is_checked and done.returncode:
             raise LabError(f"hradlo {' '.join(arguments)} ended with {done.returncode}: {done.stdout}{done.stderr}")
         return done
 
     def start(self) -> None:
-        """Starts `hradlo run` on the gateway, and waits until its pages answer."""
+        """Starts `hradlo run`, and waits until its pages answer."""
         log = (self.folder / "daemon.log").open("ab")
         with log:
             environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-            self.daemon = self.topology.gateway.start(*self.command("run"), stdout=log, stderr=log, env=environment)
+            self.daemon = self.home.start(*self.command("run"), stdout=log, stderr=log, env=environment)
         self.wait_for("the daemon", lambda: self.listens(8080))
 
     def kill(self) -> None:
@@ -140,12 +151,12 @@ class LabIsp:
         self.daemon.wait()
 
     def listens(self, port: int) -> bool:
-        """Whether somebody listens on this TCP port of the gateway."""
-        sockets = self.topology.gateway.run("ss", "-Hltn", f"sport = :{port}").stdout
+        """Whether somebody listens on this TCP port where the program runs."""
+        sockets = self.home.run("ss", "-Hltn", f"sport = :{port}").stdout
         return bool(sockets.strip())
 
     def command(self, *arguments: str) -> list[str]:
-        """The command line of the program with this lab's settings and clock, to be run on the gateway."""
+        """The command line of the program with this lab's settings and clock, to be run at its home."""
         program = str(Path(sys.executable).parent / "hradlo")
         clock = str(self.folder / "clock-offset")
         return [program, "--config", str(self.folder / "hradlo.toml"), "--clock-offset-file", clock, *arguments]
@@ -246,9 +257,11 @@ class LabIsp:
         (self.folder / "hradlo.toml").write_text(
             SETTINGS.format(
                 folder=self.folder,
-                lan_v4=net.GATEWAY_LAN_V4,
-                lan_v6=net.GATEWAY_LAN_V6,
-                notice_host=net.GATEWAY_LAN_V4 if self.version == 4 else f"[{net.GATEWAY_LAN_V6}]",
+                own_v4=self.own_v4,
+                own_v6=self.own_v6,
+                notice_host=self.own_v4 if self.version == 4 else f"[{self.own_v6}]",
+                enforcement=self.enforcement,
+                routers=self.routers,
                 resolver_v4=net.RESOLVER_V4,
                 resolver_v6=net.RESOLVER_V6,
                 garden=", ".join(f'"{entry}"' for entry in self._garden),
@@ -285,10 +298,10 @@ class LabIsp:
         self.hradlo("import", what, str(path))
 
     def _start_mail_server(self) -> None:
-        """A real SMTP server on the gateway's loopback; it keeps a maildir."""
+        """A real SMTP server on the program's loopback; it keeps a maildir."""
         keeper = ("-c", "aiosmtpd.handlers.Mailbox", str(self.folder / "mail"))
         address = f"127.0.0.1:{SMTP_PORT}"
-        self.topology.gateway.start(sys.executable, "-m", "aiosmtpd", "-n", "-l", address, *keeper)
+        self.home.start(sys.executable, "-m", "aiosmtpd", "-n", "-l", address, *keeper)
         self.wait_for("the mail server", lambda: self.listens(SMTP_PORT))
 
     def _start_internet(self) -> None:

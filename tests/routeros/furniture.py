@@ -24,7 +24,8 @@ def furnish(router: Simulator, office: str = "192.0.2.0/28", *, has_fasttrack: b
     router.add(FILTER, chain="forward", action="drop", connection_state="invalid")
     router.add(FILTER, chain="forward", action="drop", dst_port="25", protocol="tcp", comment="no spam from here")
     router.add(NAT, chain="srcnat", action="masquerade", out_interface="ether1", comment="defconf: masquerade")
-    router.add(NAT, chain="dstnat", action="dst-nat", protocol="tcp", dst_port="8080", to_addresses="192.168.88.9")
+    camera = {"protocol": "tcp", "dst_port": "8080", "to_addresses": "192.168.88.9", "to_ports": "80"}
+    router.add(NAT, chain="dstnat", action="dst-nat", in_interface="ether1", comment="camera", **camera)
     router.world.names["bank.example"] = ["192.0.2.90"]
     router.add(LIST, list="admins", address=office, comment="the office")
     router.add(LIST, list="admins", address="bank.example")

@@ -4,20 +4,16 @@ The tests of this file are the steps of one story and run in their order.
 """
 
 import json
-import socket
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Error, Page, expect
 
 from daemon.lab import topology as net
-from daemon.lab.internet import ECHO_PORT
 from daemon.lab.isp import CONTRACT, INVOICE, LabIsp
 from portal.captive_api import API_PATH
 from tests.namespaces import connect, datagrams
 from tests.story.conftest import screenshot
+from tests.story.flows import download, echo, ends
 
 pytestmark = [pytest.mark.root, pytest.mark.browser]
 
@@ -33,40 +29,6 @@ def addresses(isp: LabIsp) -> tuple[str, str]:
 def portal_url(isp: LabIsp) -> str:
     host = net.GATEWAY_LAN_V4 if isp.version == 4 else f"[{net.GATEWAY_LAN_V6}]"
     return f"https://{host}:8443"
-
-
-@contextmanager
-def download(isp: LabIsp) -> Iterator[socket.socket]:
-    """An endless download over TCP, already flowing. On port 443 so that the notice does not concern it."""
-    source, server = addresses(isp)
-    opened = connect(isp.topology.subscriber, source, server, 80)
-    with opened:
-        opened.sendall(f"GET /endless HTTP/1.1\r\nHost: news{isp.version}.example\r\n\r\n".encode())
-        assert opened.recv(1000)
-        yield opened
-
-
-def ends(opened: socket.socket) -> bool:
-    """Reads until the connection is reset or closed; False when it still flows after a while."""
-    give_up_at = time.monotonic() + 10
-    try:
-        while time.monotonic() < give_up_at:
-            if not opened.recv(65536):
-                return True
-    except ConnectionError:
-        return True
-    except TimeoutError:
-        return False
-    return False
-
-
-def echo(flow: socket.socket, server: str) -> bool:
-    """Whether a datagram comes back."""
-    try:
-        flow.sendto(b"ping", (server, ECHO_PORT))
-        return flow.recv(100) == b"ping"
-    except OSError:
-        return False
 
 
 def test_before_the_notice_every_page_loads(isp: LabIsp, page: Page, news: str) -> None:
@@ -121,7 +83,8 @@ def test_who_has_read_it_is_back_on_the_wanted_page_and_the_line_is_open(isp: La
 def test_when_the_grace_is_over_running_flows_end(isp: LabIsp) -> None:
     source, server = addresses(isp)
     flow = datagrams(isp.topology.subscriber, source)
-    with download(isp) as running, flow:
+    downloading = connect(isp.topology.subscriber, source, server, 80)
+    with download(downloading, f"news{isp.version}.example") as running, flow:
         assert echo(flow, server)
         isp.move_clock_to_day(24, hour_utc=12)
         isp.wait_for_line("suspended")
