@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import delete, insert, literal, select, union_all, update
+from sqlalchemy import ColumnElement, delete, insert, literal, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from billing.customers.tables import Contract
 from billing.invoicing.tables import InvoiceLine, Sale
@@ -73,6 +74,7 @@ async def set_product(
     now: datetime,
 ) -> int:
     """Adds a product or changes one; a price counts from its day on and leaves those before as they are."""
+    _require_price(price)
     if kind not in KINDS:
         raise NotAllowed(f"{kind} is no kind of product.", f"Use one of {', '.join(KINDS)}.")
     product_id = await session.scalar(select(Product.id).where(Product.kind == kind, Product.name == name))
@@ -135,17 +137,23 @@ async def services_of(session: AsyncSession, contract_id: int, today: date) -> l
 
 
 async def _prices(session: AsyncSession, service_ids: Sequence[int], today: date) -> dict[int, Money]:
-    """The price of each service that counts today: its own, else its product's."""
+    """The price of each service that counts today, or on its first day when that is to come: its own, else listed."""
     listed = (
         select(Service.id, ProductPrice.price, literal(0).label("is_own"), ProductPrice.valid_from_on)
         .join(ProductPrice, ProductPrice.product_id == Service.product_id)
-        .where(Service.id.in_(service_ids), ProductPrice.valid_from_on <= today)
+        .where(Service.id.in_(service_ids), _counts(ProductPrice.valid_from_on, today))
     )
-    own = select(ServicePrice.service_id, ServicePrice.price, literal(1), ServicePrice.valid_from_on).where(
-        ServicePrice.service_id.in_(service_ids), ServicePrice.valid_from_on <= today
+    own = (
+        select(Service.id, ServicePrice.price, literal(1), ServicePrice.valid_from_on)
+        .join(ServicePrice, ServicePrice.service_id == Service.id)
+        .where(Service.id.in_(service_ids), _counts(ServicePrice.valid_from_on, today))
     )
     rows = await session.execute(union_all(listed, own).order_by("is_own", "valid_from_on"))
     return {service_id: price for service_id, price, _, _ in rows}
+
+
+def _counts(valid_from_on: InstrumentedAttribute[date], today: date) -> ColumnElement[bool]:
+    return (valid_from_on <= today) | (valid_from_on <= Service.starts_on)
 
 
 async def stop(session: AsyncSession, service_id: int, *, ends_on: date, why: str, actor: str, now: datetime) -> str:
@@ -203,6 +211,7 @@ async def set_price(
     session: AsyncSession, service_id: int, price: Money, *, valid_from_on: date, why: str, actor: str, now: datetime
 ) -> None:
     """A price of this service's own, from that day on; days that are invoiced already keep theirs."""
+    _require_price(price)
     service = await _service(session, service_id)
     same_day = (ServicePrice.service_id == service_id) & (ServicePrice.valid_from_on == valid_from_on)
     await session.execute(delete(ServicePrice).where(same_day))
@@ -258,6 +267,7 @@ async def sell(
     if not goods:
         raise NotFound(f"There are no goods {product!r}.", "Add them: hradlo product set goods NAME --price 990.00")
     price = unit_price if unit_price is not None else goods[0].price
+    _require_price(price)
     if price is None:
         raise NotAllowed(f"{product!r} has no price on {supplied_on}.", "Name one with --price.")
     sale = Sale(
@@ -273,6 +283,14 @@ async def sell(
     detail = {"product": product, "quantity": quantity, "price": price, "serial_number": serial_number}
     await journal.append(session, at=now, actor=actor, action="goods.sold", contract_id=contract_id, detail=detail)
     return sale.id
+
+
+def _require_price(price: Money | None) -> None:
+    """A negative price would make invoices that ask for less than nothing."""
+    if price is not None and price < ZERO:
+        raise NotAllowed(
+            f"{price} is no price.", "A discount is a lower price; what was invoiced is given back by `hradlo credit`."
+        )
 
 
 async def _service(session: AsyncSession, service_id: int) -> Service:

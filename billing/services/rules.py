@@ -94,7 +94,7 @@ def _service(row: Row) -> ServiceRow:
         customer_number=row.read("customer_number", customer_number, ""),
         kind=row.choice("kind", KINDS),
         product=row.text("product", 200, is_needed=True),
-        price=row.money("price"),
+        price=row.read("price", _price, Money()),
         starts_on=row.date("starts_on"),
         networks=row.read("addresses", _networks, ()),
         billed_until_on=row.date_or_none("billed_until_on"),
@@ -106,6 +106,13 @@ def _service(row: Row) -> ServiceRow:
         if day is not None and day < service.starts_on:
             row.refuse(column, f"is {day}, but the service starts on {service.starts_on}")
     return service
+
+
+def _price(text: str) -> Money:
+    found = Money.parse(text)
+    if found < Money():
+        raise ValueError(f"{text!r} is less than nothing: a discount is a lower price")
+    return found
 
 
 def _months(text: str) -> int | None:

@@ -110,3 +110,28 @@ def test_products_are_listed_with_todays_price(isp: Admin) -> None:
 
     (fiber,) = isp.run("product", "list", "--json").json
     assert (fiber["name"], fiber["price"]) == ("Fiber", "500.00")
+
+
+def test_a_price_below_nothing_is_refused_wherever_it_comes_from(isp: Admin) -> None:
+    service = isp.run("service", "list", "1001", "--json").json[0]["id"]
+    isp.run("product", "set", "goods", "Router", "--price", "990")
+    row = "1001,1,internet,Discount,-100.00,2026-03-16,"
+    file = isp.write("minus.csv", f"contract_number,customer_number,kind,product,price,starts_on,addresses\n{row}\n")
+
+    for command in (
+        ("product", "set", "goods", "Discount", "--price=-100"),
+        ("sell", "1001", "Router", "--price=-100"),
+        ("service", "price", service, "--from", "2026-04-01", "--", "-100"),
+        ("import", "services", file),
+    ):
+        ran = isp.run(*command)
+        assert (ran.code, "lower price" in ran.err) == (1, True), command
+    assert [each["product"] for each in isp.run("service", "list", "1001", "--json").json] == ["Fiber"]
+
+
+def test_a_service_that_has_not_begun_is_listed_with_the_price_of_its_first_day(isp: Admin) -> None:
+    row = "1001,1,insurance,Care,49.00,2026-06-01,"
+    head = "contract_number,customer_number,kind,product,price,starts_on,addresses"
+    isp.run("import", "services", isp.write("later.csv", f"{head}\n{row}\n"))
+
+    assert [each["price"] for each in isp.run("service", "list", "1001", "--json").json] == ["599.00", "49.00"]
