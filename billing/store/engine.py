@@ -74,6 +74,11 @@ class Store:
         consistent = writing.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         return cls(writing, consistent)
 
+    @property
+    def has_one_writer(self) -> bool:
+        """Whether writing transactions take turns (SQLite)."""
+        return self._writing.dialect.name == "sqlite"
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session that may write: commits at the end, rolls back on any exception."""
