@@ -69,7 +69,7 @@ bench: PACKAGES := $(BENCH_PACKAGES)
 bench: install-deps $(STAMP)  ## Speed, as ratios side by side in one run, some minutes (ARGS="--quick": does it work?)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-fuzz: $(STAMP)  ## The property tests, with 10,000 examples each
+fuzz: $(STAMP)  ## The property tests, with 10,000 examples each; 20,000 nonsensical requests to the portal
 	@$(BIN)/pytest -m hypothesis --hypothesis-profile=fuzz $(ARGS)
 
 messages: $(STAMP)  ## Renews the Czech catalogue, the example settings and their page from the code

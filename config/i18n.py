@@ -15,7 +15,7 @@ import datetime as dt
 import io
 import re
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -45,6 +45,8 @@ _MONEY = {"cs": None, "en": "¤¤\N{NO-BREAK SPACE}#,##0.00"}  # the code, not a
 _MINOR_PER_UNIT = 100
 _PRICE = {"cs": "#,##0.00##\N{NO-BREAK SPACE}¤", "en": "¤¤\N{NO-BREAK SPACE}#,##0.00##"}
 _PRICE_PER_UNIT = 10_000
+
+_REMEMBERED = 10_000
 
 # No browser sends more; a stranger's header is not worth more work.
 _HEADER_LENGTH_MAX = 1000
@@ -80,13 +82,11 @@ class Translator:
 
     def in_short(self, local: dt.datetime, span: Literal["hour", "day", "date", "month"]) -> str:
         """When an hour, a day (as `date` with its year) or a month began, where there is little room."""
-        return format_datetime(local, _IN_SHORT[span][self.language], locale=self._locale)
+        return _moment(self.language, _IN_SHORT[span][self.language], local.replace(tzinfo=None))
 
     def money(self, minor: int, currency: str) -> str:
         """An amount of minor units, for example ``1 605,00 Kč``; never broken over two lines."""
-        amount = Decimal(minor) / _MINOR_PER_UNIT
-        # currency_digits=False: two places whatever the currency, as the ledger keeps them.
-        return format_currency(amount, currency, _MONEY[self.language], self._locale, currency_digits=False)
+        return _amount(self.language, minor, currency)
 
     def price(self, ten_thousandths: int, currency: str) -> str:
         """An amount of a call, with two to four places: ``1,21 Kč``, ``0,0105 Kč``."""
@@ -96,7 +96,27 @@ class Translator:
     def decimal(self, number: float, *, places: int | None = None) -> str:
         """A number with at most one place, as people read it; or always with so many."""
         pattern = None if places is None else "#,##0." + "0" * places if places else "#,##0"
-        return format_decimal(round(number, 1 if places is None else places), pattern, locale=self._locale)
+        return _decimal(self.language, round(number, 1 if places is None else places), pattern)
+
+
+# A page of a year's data asks for some thousand of these, and for most of them again and again.
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _moment(language: Language, pattern: str, local: dt.datetime) -> str:
+    return format_datetime(local, pattern, locale=language)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _amount(language: Language, minor: int, currency: str) -> str:
+    # currency_digits=False: two places whatever the currency, as the ledger keeps them.
+    amount = Decimal(minor) / _MINOR_PER_UNIT
+    return format_currency(amount, currency, _MONEY[language], language, currency_digits=False)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _decimal(language: Language, number: float, pattern: str | None) -> str:
+    return format_decimal(number, pattern, locale=language)
 
 
 def N_(msgid: str) -> str:

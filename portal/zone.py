@@ -19,7 +19,7 @@ from billing.store.engine import Store
 from config.clock import Clock
 from config.i18n import LANGUAGES, Language, negotiate
 from config.settings import Settings
-from portal.client_address import address_behind, source_address
+from portal.client_address import address_behind, limit_key, source_address
 from portal.limits import Rate, RequestLimit
 from portal.pages import Pages, Section
 
@@ -27,7 +27,10 @@ LANGUAGE_COOKIE = "__Host-language"
 LOGINS = Rate(interval_seconds=2, burst=20)
 """From one address …"""
 GUESSES = Rate(interval_seconds=10, burst=6)
-"""… of one account from one address."""
+"""… of one account from one address …"""
+STRANGERS = Rate(interval_seconds=30, burst=60)
+"""… and of one account from all addresses together from which nobody has logged in to it: many who guess at once are
+slowed down, and its owner at home is not."""
 
 
 class Visitor(Protocol):
@@ -63,6 +66,7 @@ class Zone(ABC):
     pages: Pages = field(init=False)
     logins: RequestLimit = field(init=False)
     guesses: RequestLimit = field(init=False)
+    strangers: RequestLimit = field(init=False)
 
     def __post_init__(self) -> None:
         made = {
@@ -70,6 +74,7 @@ class Zone(ABC):
             "pages": Pages(self.settings, self.name, self.sections),
             "logins": RequestLimit(LOGINS),
             "guesses": RequestLimit(GUESSES),
+            "strangers": RequestLimit(STRANGERS),
         }
         for name, value in made.items():
             object.__setattr__(self, name, value)
@@ -116,6 +121,10 @@ class Zone(ABC):
             raise web.HTTPBadRequest
         proxies = {str(address) for address in self.settings.portal.trusted_proxies}
         return address_behind(peer, request.headers.getall("X-Forwarded-For", []), proxies)
+
+    def source_of(self, request: web.Request) -> str | bytes:
+        """What limits count as one source: an IPv4 address, or an IPv6 subscriber's whole /64."""
+        return limit_key(self.address_of(request))
 
     def language_of(self, request: web.Request) -> Language:
         """As chosen here, else as in the customer's contract, else as the browser asks."""

@@ -19,6 +19,7 @@ from billing.store import journal
 
 ACTOR = "customer"
 _TOUCH_EVERY = timedelta(minutes=1)
+_ADDRESSES_KNOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,17 @@ async def logged_in(
     if now - seen_at >= idle or now - created_at >= lasts:
         return None
     return LoggedIn(session_id, customer_id, number, name, language, is_one_time), now - seen_at >= _TOUCH_EVERY
+
+
+async def addresses_of(session: AsyncSession, customer_id: int) -> list[str]:
+    """From where somebody logged in as this customer lately, the newest first."""
+    query = (
+        select(LoginSession.source_address)
+        .where(LoginSession.customer_id == customer_id)
+        .order_by(LoginSession.id.desc())
+        .limit(_ADDRESSES_KNOWN)
+    )
+    return list(await session.scalars(query))
 
 
 async def touch(session: AsyncSession, session_id: int, now: datetime) -> None:

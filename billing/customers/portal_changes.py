@@ -58,6 +58,7 @@ async def ask(
     session: AsyncSession, customer_id: int, wanted: Mapping[str, str], note_text: str, now: datetime
 ) -> None:
     """Keeps a request; raises `NotAllowed` when too many are open."""
+    await journal.lock(session)
     if len(await requests(session, customer_id, is_open=True)) >= REQUESTS_OPEN_MAX:
         raise NotAllowed("There are open requests already.", "We will get in touch about them.")
     kept = {name: wanted[name] for name in ON_REQUEST if name in wanted}

@@ -3,15 +3,18 @@
 It is a `Promise` like any other; what makes it an extension is who made it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.dunning.operations import contract_id_of, promise
+from billing.customers.tables import Contract
+from billing.dunning.operations import promise
 from billing.dunning.tables import Promise
 from billing.money import Money
+from billing.store import journal
 from config.errors import NotAllowed
 from config.i18n import N_
 from config.settings import Portal
@@ -46,26 +49,36 @@ def extension(limits: Portal, debt: Money, taken: int, is_running: bool, today: 
     return Extension(until_on)
 
 
-async def extension_for(
-    session: AsyncSession, contract_number: str, limits: Portal, debt: Money, today: date, now: datetime
-) -> Extension:
-    """What the customer of a contract may take now."""
-    contract_id = await contract_id_of(session, contract_number)
-    mine = (Promise.contract_id == contract_id) & (Promise.made_by == MADE_BY)
-    recent = select(func.count()).select_from(Promise).where(mine, Promise.made_at > now - COUNTED_WITHIN)
-    running = select(func.count()).select_from(Promise)
-    running = running.where(
-        Promise.contract_id == contract_id, Promise.released_at.is_(None), Promise.until_on >= today
+async def extensions_for(
+    session: AsyncSession, debts: Mapping[str, Money], limits: Portal, today: date, now: datetime
+) -> dict[str, Extension]:
+    """What the customers of some contracts (number -> overdue debt) may take now."""
+    mine, recent = Promise.made_by == MADE_BY, Promise.made_at > now - COUNTED_WITHIN
+    running = Promise.released_at.is_(None) & (Promise.until_on >= today)
+    query = (
+        select(Contract.number, _how_many(mine & recent), _how_many(running))
+        .join(Promise, Promise.contract_id == Contract.id)
+        .where(Contract.number.in_(debts))
+        .group_by(Contract.number)
     )
-    taken, is_running = await session.scalar(recent) or 0, bool(await session.scalar(running))
-    return extension(limits, debt, taken, is_running, today)
+    counted = {number: (taken, count) for number, taken, count in await session.execute(query)}
+    found = {}
+    for number, debt in debts.items():
+        taken, count = counted.get(number, (0, 0))
+        found[number] = extension(limits, debt, taken, count > 0, today)
+    return found
+
+
+def _how_many(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((condition, 1), else_=0))
 
 
 async def extend(
     session: AsyncSession, contract_number: str, limits: Portal, debt: Money, today: date, now: datetime
 ) -> Extension:
     """Takes the extension, as a promise; raises `NotAllowed` when the limits say no."""
-    found = await extension_for(session, contract_number, limits, debt, today, now)
+    await journal.lock(session)  # of two clicks at once, the second one sees the promise of the first
+    found = (await extensions_for(session, {contract_number: debt}, limits, today, now))[contract_number]
     if not found.is_allowed or not debt:
         raise NotAllowed(found.refused_why or "Nothing is overdue.", "")
     why = "asked for in the portal"

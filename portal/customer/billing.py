@@ -1,11 +1,8 @@
 """Invoices, what paid them, their PDF and ISDOC; and asking for an extension."""
 
-from collections.abc import Sequence
-
 from aiohttp import web
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.dunning.extensions import Extension, extend, extension_for
+from billing.dunning.extensions import extend, extensions_for
 from billing.money import Money
 from config.errors import NotAllowed
 from portal.customer import overview
@@ -51,26 +48,15 @@ def _skip(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else 0
 
 
-async def _extensions(
-    request: web.Request, session: AsyncSession, contracts: Sequence[overview.ContractBalance]
-) -> dict[str, Extension]:
-    office = request.app[OFFICE]
-    found = {}
-    for contract in contracts:
-        if contract.overdue > Money():
-            found[contract.number] = await extension_for(
-                session, contract.number, office.settings.portal, contract.overdue, office.today(), office.now()
-            )
-    return found
-
-
 async def paid_page(request: web.Request) -> web.StreamResponse:
     """ "I have paid": what happens next, and how to put the suspension off meanwhile."""
     office, who = request.app[OFFICE], customer_of(request)
     async with office.store.reading() as session:
         contracts = await overview.balances(session, who.customer_id, office.settings, office.policy, office.now())
         overdue = [each for each in contracts if each.overdue > Money()]
-        extensions = await _extensions(request, session, overdue)
+        debts = {each.number: each.overdue for each in overdue}
+        limits = office.settings.portal
+        extensions = await extensions_for(session, debts, limits, office.today(), office.now())
     return page(request, "paid.html", contracts=overdue, extensions=extensions)
 
 

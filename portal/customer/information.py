@@ -94,7 +94,7 @@ async def _change(request: web.Request, wanted: dict[str, str], email: str | Non
         await portal_changes.change(session, who.customer_id, wanted, office.now())
         if email is None or email == customer.email:
             return False
-        spend(office.mails, office.address_of(request))
+        spend(office.mails, office.source_of(request))
         lasts = timedelta(minutes=office.settings.portal.link_minutes)
         token = await logins.make_link(session, "email", who.customer_id, email, lasts=lasts, now=office.now())
         draft = email_link(office.settings, email, office.language_of(request), token, who.name)

@@ -1,8 +1,9 @@
 """Log-in, log-out, language, and a forgotten password.
 
 Customer numbers can be guessed, so nothing here tells whether one exists: a wrong number is answered like a wrong
-password, with the same work done. Tries are limited for each address, and for each number *from* an address; a
-stranger's tries slow the stranger down and nobody else.
+password, with the same work done. Tries are limited for each address, for each number *from* an address, and for each
+number from all addresses together that it was never used from; so strangers slow down strangers, be they many, and
+never the owner at home. A link by mail works in any case.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from billing.customers.passwords import hash_password, password_problem, verify_
 from billing.customers.portal_mails import password_link
 from billing.store import outbox
 from config.i18n import N_
+from portal.client_address import limit_key
 from portal.customer.browsers import browser_name
 from portal.customer.office import OFFICE, Office, customer_of, user_agent_of
 from portal.forms import keep, own_path, see, spend, text_of
@@ -27,6 +29,7 @@ from portal.zone import VISITOR
 
 _NUMBER_LENGTH_MAX = 20
 _PASSWORD_LENGTH_MAX = 200
+_NOBODY = 0
 _VERIFIED_AT_ONCE = asyncio.Semaphore(4)
 """Each takes 19 MiB and a core for some 20 ms."""
 
@@ -53,11 +56,14 @@ async def login(request: web.Request) -> web.StreamResponse:
         text_of(form.get("number"), _NUMBER_LENGTH_MAX),
         text_of(form.get("password"), _PASSWORD_LENGTH_MAX),
     )
-    address = office.address_of(request)
-    spend(office.logins, address)
-    spend(office.guesses, (number.lower(), address))
+    source, account = office.source_of(request), number.strip().lower()
+    spend(office.logins, source)
+    spend(office.guesses, (account, source))
     async with office.store.reading() as session:
         found = await logins.credentials(session, number)
+        known = await logins.addresses_of(session, found.customer_id if found else _NOBODY)
+    if source not in {limit_key(address) for address in known}:
+        spend(office.strangers, account)
     async with _VERIFIED_AT_ONCE:
         is_right = await asyncio.to_thread(verify_password, password, found.password_hash if found else "")
     if found is None or not is_right:
@@ -98,7 +104,7 @@ async def forgot_page(request: web.Request) -> web.StreamResponse:
 async def forgot(request: web.Request) -> web.StreamResponse:
     """Mails a link to the address that we know; says the same whether there is one or not."""
     office, form = request.app[OFFICE], await request.post()
-    spend(office.mails, office.address_of(request))
+    spend(office.mails, office.source_of(request))
     number = text_of(form.get("number"), _NUMBER_LENGTH_MAX)
     async with office.store.transaction() as session:
         found = await logins.credentials(session, number)
@@ -132,7 +138,7 @@ async def reset(request: web.Request) -> web.StreamResponse:
     token, new = text_of(form.get("t"), 100), text_of(form.get("new"), _PASSWORD_LENGTH_MAX + 1)
     if wrong := password_problem(new):
         return await _reset(request, token, wrong)
-    spend(office.logins, office.address_of(request))
+    spend(office.logins, office.source_of(request))
     new_hash = await asyncio.to_thread(hash_password, new)
     async with office.store.transaction() as session:
         used = await logins.use_link(session, "password", token, office.now())
@@ -147,7 +153,7 @@ async def change_password(request: web.Request) -> web.StreamResponse:
     """A new password needs the old one; every other browser is logged out, this one gets a new session."""
     office, form, who = request.app[OFFICE], await request.post(), customer_of(request)
     old, new = (text_of(form.get(name), _PASSWORD_LENGTH_MAX + 1) for name in ("old", "new"))
-    spend(office.guesses, (who.customer_number.lower(), office.address_of(request)))
+    spend(office.guesses, (who.customer_number.lower(), office.source_of(request)))
     async with office.store.reading() as session:
         found = await logins.credentials(session, who.customer_number)
     is_right = await asyncio.to_thread(verify_password, old, found.password_hash if found else "")

@@ -1,9 +1,7 @@
 """Every route of the portal, walked with everybody: nobody, another customer, the owner. A new route without a row
-here fails. Then the same routes with nonsense.
+here fails.
 """
 
-import random
-import string
 from pathlib import Path
 
 import pytest
@@ -178,49 +176,3 @@ async def test_no_page_names_another_host(portal: House, jana: Browser) -> None:
         text = (await jana.get(path)).text
         assert "http://" not in text
         assert 'src="https' not in text
-
-
-# ── nonsense ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-NONSENSE = ["", "0", "-1", "9" * 40, "../../etc/passwd", "%00", "'--", "<script>", "ž", "1e9", "2026-02-30", "\udcff"]
-TRIES = 400
-
-
-async def test_nonsense_is_never_answered_with_a_failure(portal: House, jana: Browser) -> None:
-    """A short form of `make fuzz`: random paths, queries, forms and bodies to every route."""
-    chosen = random.Random(20261124)  # the same nonsense every time: what is found can be found again
-    failed = []
-    for _ in range(TRIES):
-        route = chosen.choice(ROUTES)
-        path = route.path
-        for place in ("{id}", "{number}", "{name}"):
-            path = path.replace(place, encoded(chosen.choice(NONSENSE)) or "x")
-        path = path.replace("{kind:pdf|isdoc}", chosen.choice(("pdf", "isdoc", "exe")))
-        names = chosen.sample(
-            ("year", "q", "span", "from", "until", "t", "to", "done", "email", "phone", "new", "old"), 3
-        )
-        fields = {name: chosen.choice(NONSENSE).encode(errors="replace").decode() for name in names}
-        query = "&".join(f"{name}={encoded(value)}" for name, value in fields.items())
-        headers = {"Origin": ORIGIN}
-        if route.method == "GET":
-            answer = await jana.ask("GET", f"{path}?{query}")
-        elif chosen.random() < 0.3:
-            junk = "".join(chosen.choices(string.printable, k=200)).encode()
-            headers["Content-Type"] = chosen.choice(
-                ("multipart/form-data; boundary=x", "text/plain", "application/json")
-            )
-            answer = await jana.ask("POST", path, None, headers, junk)
-        else:
-            answer = await jana.ask("POST", path, {"csrf": jana.csrf, **fields}, headers)
-        if answer.status >= 500:
-            failed.append((route.method, path, query, answer.status))
-        if not jana.session or route.path in ("/logout", "/login"):
-            portal.office.logins._tats.clear()
-            portal.office.guesses._tats.clear()
-            await jana.log_in()
-
-    assert failed == []
-
-
-def encoded(text: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "replace"))

@@ -231,3 +231,34 @@ async def test_the_portal_speaks_the_chosen_language(portal: House, jana: Browse
 
     assert "Log out" in english
     assert "Odhlásit se" in czech
+
+
+async def guess_from_everywhere(portal: House, count: int) -> list[int]:
+    """Guesses of Jana's password, each from an address of its own."""
+    strangers = (portal.browser(**{"X-Forwarded-For": f"203.0.{n // 250}.{n % 250 + 1}"}) for n in range(count))
+    return [(await stranger.log_in(JANA, "a guess")).status for stranger in strangers]
+
+
+async def test_many_strangers_together_are_slowed_down_and_the_owner_at_home_is_not(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.customer.signing_in.verify_password", lambda password, _: password == PASSWORD)
+    async with house(store, tmp_path, 'trusted_proxies = ["127.0.0.1"]') as portal:
+        home = {"X-Forwarded-For": "198.51.100.7"}
+        assert (await portal.browser(**home).log_in()).status == 303
+
+        statuses = await guess_from_everywhere(portal, 70)
+
+        assert set(statuses[:59]) == {422}
+        assert 429 in statuses[59:]
+        assert (await portal.browser(**home).log_in()).status == 303
+
+
+async def test_an_ipv6_subscriber_is_one_source_whatever_address_it_takes(store: Store, tmp_path: Path) -> None:
+    async with house(store, tmp_path, 'trusted_proxies = ["127.0.0.1"]') as portal:
+        statuses = [
+            (await portal.browser(**{"X-Forwarded-For": f"2001:db8:1:2::{n:x}"}).log_in(JANA, "a guess")).status
+            for n in range(1, 9)
+        ]
+
+    assert statuses[-1] == 429
