@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo lab install rollback uninstall test lint format bench fuzz messages lock install-deps clean
+.PHONY: help demo lab install rollback uninstall test test-routeros lint format bench fuzz messages lock install-deps clean
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
@@ -54,6 +54,10 @@ tests/node_modules: tests/package-lock.json
 	@command -v npm > /dev/null || { echo "No npm here: pages are not checked for accessibility"; exit 0; }; \
 	cd tests && { npm ci --silent --no-audit --no-fund && touch node_modules \
 	    || echo "npm could not install axe-core: pages are not checked for accessibility"; }
+
+test-routeros: $(STAMP)  ## What the MikroTik driver relies on, asked of a real router: ROUTEROS_HOST=… (tests/routeros/test_facts.py)
+	@test -n "$$ROUTEROS_HOST" || { echo "Name the router: ROUTEROS_HOST=192.0.2.1 ROUTEROS_PASSWORD=… make test-routeros"; exit 1; }
+	@$(BIN)/pytest tests/routeros/test_facts.py -k real $(ARGS)
 
 lint: $(STAMP)  ## Style, types and import rules only
 	$(BIN)/ruff check .

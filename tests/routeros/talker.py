@@ -1,6 +1,7 @@
 """The barest client, for tests of the simulator: sends sentences, reads sentences, understands nothing."""
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -46,13 +47,19 @@ class Talker:
 
 
 @asynccontextmanager
-async def talking(router: Simulator, *, is_logged_in: bool = True) -> AsyncIterator[Talker]:
-    """A connection to the router, logged in."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", router.port)
-    talker = Talker(reader, writer)
+async def dialled(host: str, port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[Talker]:
+    """A connection to any router, not logged in."""
+    reader, writer = await asyncio.open_connection(host, port, ssl=tls)
     try:
+        yield Talker(reader, writer)
+    finally:
+        writer.close()
+
+
+@asynccontextmanager
+async def talking(router: Simulator, *, is_logged_in: bool = True) -> AsyncIterator[Talker]:
+    """A connection to the simulated router, logged in."""
+    async with dialled("127.0.0.1", router.port) as talker:
         if is_logged_in:
             await talker.log_in()
         yield talker
-    finally:
-        writer.close()

@@ -26,7 +26,7 @@ port = {port}
 user = "{user}"
 authority = "{folder}/router/ca.pem"
 notice_address = "{own_v4}"
-notice_port = 8080
+notice_port = 8101
 """
 MENUS = [
     "/ip/firewall/filter",
