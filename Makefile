@@ -73,8 +73,14 @@ bench: PACKAGES := $(BENCH_PACKAGES)
 bench: install-deps $(STAMP)  ## Speed, as ratios side by side in one run, some minutes (ARGS="--quick": does it work?)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-fuzz: $(STAMP)  ## The property tests, with 10,000 examples each; 20,000 nonsensical requests to the portal
+fuzz: $(STAMP)  ## The property tests, with 10,000 examples each; 20,000 nonsensical requests; 1,000 schedules of faults on a router
 	@$(BIN)/pytest -m hypothesis --hypothesis-profile=fuzz $(ARGS)
+	@HRADLO_FAULT_SCHEDULES=1000 $(BIN)/pytest tests/enforcement/test_routeros_faults.py $(ARGS)
+
+# Writes to the lists and rules named hradlo-… of that router, and takes them away again: not one with subscribers.
+test-routeros: $(STAMP)  ## The driver's tests on a real router (ROUTEROS_HOST=… ROUTEROS_PASSWORD=… ROUTEROS_FINGERPRINT=…)
+	@[ -n "$(ROUTEROS_HOST)" ] || { echo "Not tested: name a spare router with ROUTEROS_HOST=… (docs/mikrotik.md)"; exit 0; }; \
+	$(BIN)/pytest tests/enforcement/test_driver_contract.py -k real-router $(ARGS)
 
 messages: $(STAMP)  ## Renews the Czech catalogue, the example settings and their page from the code
 	$(BIN)/python -m config.example

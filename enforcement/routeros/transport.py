@@ -9,6 +9,7 @@ delays what is said to others.
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Protocol, TypeVar
 
 from config.clock import monotonic_seconds
@@ -45,7 +46,7 @@ class Refused(DriverError):
 
 
 class Reconnected(RouterUnreachable):
-    """The connection is another one than that on which names of rows were learned: they may be void."""
+    """The connection on which names of rows were learned is gone: they may be void, and what was under way unknown."""
 
 
 class Transport(Protocol):
@@ -58,8 +59,8 @@ class Transport(Protocol):
     async def run(self, commands: Sequence[Command], *, on: int | None = None) -> list[Result]:
         """Carries out commands, in any order; traps are in the results.
 
-        `on` is the session that the commands' names are of. Raises `RouterUnreachable`, and `Reconnected`
-        before anything was sent when it is another one now.
+        `on` is the session that the commands' names are of: when that is gone, or goes meanwhile, this raises
+        `Reconnected`, and nothing is sent on another one. Without it: `RouterUnreachable`.
         """
         ...
 
@@ -88,9 +89,12 @@ class RouterTransport:
         if not commands:
             return []
         async with self._turn:
-            if on is not None and (self._connection is None or on != self.session):
-                raise Reconnected(f"The connection to router {self.name} was lost.", "It is read anew.")
-            return await self._in_worker(lambda connection: connection.run(commands), RUN_SECONDS)
+            if on is None:
+                return await self._in_worker(lambda connection: connection.run(commands), RUN_SECONDS)
+            if self._connection is not None and on == self.session:
+                with suppress(Lost):
+                    return await self._on_connection(self._connection, lambda one: one.run(commands), RUN_SECONDS)
+        raise Reconnected(f"The connection to router {self.name} was lost.", "It is read anew.")
 
     async def stream_print(self, path: str, properties: Sequence[str], *queries: tuple[str, str]) -> list[Row]:
         async with self._turn:
@@ -111,10 +115,8 @@ class RouterTransport:
     async def _read(self, work: Callable[[Connection], Result]) -> Result:
         """What reads may be asked twice: a connection that was idle for long is often found broken."""
         if self._connection is not None:
-            try:
+            with suppress(Lost):
                 return await self._on_connection(self._connection, work, PRINT_SECONDS)
-            except Lost:
-                pass
         return await self._in_worker(work, PRINT_SECONDS)
 
     async def _in_worker(self, work: Callable[[Connection], Answer], deadline_seconds: float) -> Answer:

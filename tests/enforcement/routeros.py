@@ -1,5 +1,6 @@
 """Drivers of simulated routers, for the tests of several modules."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address
@@ -36,6 +37,26 @@ async def routeros_driver(
     driver = RouterOsDriver(router, RouterTransport(router.name, access_to(simulated), breaker))
     try:
         yield driver
+    finally:
+        await driver.close()
+
+
+@asynccontextmanager
+async def real_router_driver() -> AsyncIterator[RouterOsDriver]:
+    """A driver of the router that the environment names, emptied of everything of Hradlo before and after."""
+    wanted = os.environ
+    access = Access(
+        wanted["ROUTEROS_HOST"],
+        wanted.get("ROUTEROS_USER", "hradlo"),
+        wanted["ROUTEROS_PASSWORD"],
+        int(wanted.get("ROUTEROS_PORT", "8729")),
+        fingerprint=wanted["ROUTEROS_FINGERPRINT"].replace(":", "").lower(),
+    )
+    driver = RouterOsDriver(ROUTER, RouterTransport(ROUTER.name, access))
+    try:
+        await driver.remove()
+        yield driver
+        await driver.remove()
     finally:
         await driver.close()
 

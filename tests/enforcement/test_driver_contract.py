@@ -1,5 +1,6 @@
 """What every driver must do: one suite for all of them, the real kernel included."""
 
+import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,7 +11,7 @@ from enforcement.nftables.driver import NftablesDriver
 from enforcement.planner import plan
 from enforcement.state import NOTHING, Address, Desired, LineState, Observed, Plan
 from tests.enforcement.conftest import SETTINGS
-from tests.enforcement.routeros import routeros_driver
+from tests.enforcement.routeros import real_router_driver, routeros_driver
 from tests.namespaces import real_topology
 from tests.routeros.simulator import Simulator, running
 
@@ -34,9 +35,15 @@ EVERYTHING = Desired(
 )
 
 
-@pytest.fixture(
-    params=["dryrun", pytest.param("nftables", marks=pytest.mark.root), *(f"routeros-{each}" for each in VERSIONS)]
-)
+KINDS = [
+    "dryrun",
+    pytest.param("nftables", marks=pytest.mark.root),
+    *(f"routeros-{each}" for each in VERSIONS),
+    *(["real-router"] if "ROUTEROS_HOST" in os.environ else []),  # asked for by `make test-routeros`
+]
+
+
+@pytest.fixture(params=KINDS)
 async def driver(request: pytest.FixtureRequest) -> AsyncIterator[Driver]:
     kind, _, version = request.param.partition("-")
     if kind == "dryrun":
@@ -44,6 +51,9 @@ async def driver(request: pytest.FixtureRequest) -> AsyncIterator[Driver]:
     elif kind == "routeros":
         simulated = Simulator(profile=version, has_ipv6=True)
         async with running(simulated), routeros_driver(simulated) as opened:
+            yield opened
+    elif kind == "real":
+        async with real_router_driver() as opened:
             yield opened
     else:
         with real_topology() as topology:

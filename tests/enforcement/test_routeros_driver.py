@@ -258,6 +258,7 @@ async def test_what_says_nothing_any_more_is_cleared_away_while_watching(
     await reach(driver, Desired({ONE: LineState.SUSPENDED}))
     simulated.add(LISTS, list="hradlo-notice", address=str(ONE), comment="hradlo:v1:line")
     simulated.add(LISTS, list="hradlo-notice", address="no.such.name", comment="hradlo:v1:line")
+    simulated.add(LISTS, list="hradlo-notice", address="10.9.9.9", comment="hradlo:v1:line", disabled="yes")
     await driver.observe()
     await watch(driver, until=lambda: not simulated.address_list.addresses("hradlo-notice"))
 
@@ -465,6 +466,42 @@ async def persist(driver: RouterOsDriver, goal: Desired) -> None:
         except DriverError:
             pass
     assert plan(goal, await driver.observe()).is_empty
+
+
+async def test_a_removal_that_stops_half_way_is_finished_by_the_same_plan(
+    simulated: Simulator, driver: RouterOsDriver
+) -> None:
+    await reach(driver, Desired(many(50)))
+    simulated.faults.inject(faults.Halfway(), on="remove")
+    await reach(driver, Desired({}))
+
+    assert simulated.address_list.addresses("hradlo-suspended") == []
+
+
+async def test_somebody_quicker_is_no_obstacle_for_the_same_plan(simulated: Simulator, driver: RouterOsDriver) -> None:
+    """An earlier try of ours, whose answer was lost; and one of an entry that somebody takes away."""
+    await reach(driver, Desired({OTHER: LineState.SUSPENDED}))
+
+    def be_quicker(router: Simulator) -> None:
+        router.add(LISTS, list="hradlo-notice", address=str(ONE), comment="hradlo:v1:line", disabled="yes")
+        router.address_list.delete(router.address_list.find(list="hradlo-suspended", address=str(OTHER))[0])
+
+    simulated.faults.inject(faults.Meanwhile(be_quicker), on="set")
+    await reach(driver, Desired({ONE: LineState.NOTICE, OTHER: LineState.NOTICE}))
+    observed = dict((await driver.observe()).lines)
+
+    assert observed == {ONE: LineState.NOTICE, OTHER: LineState.NOTICE}
+
+
+async def test_after_a_reboot_no_name_learned_before_it_is_used(simulated: Simulator, driver: RouterOsDriver) -> None:
+    """The name of a row of ours may be another's by then."""
+    await reach(driver, Desired(dict.fromkeys([*many(20), ONE], LineState.SUSPENDED)))
+    simulated.reboot()
+    foreign = foreign_of(simulated)
+    await driver.apply(Plan(restores=(Change(ONE, LineState.SUSPENDED, LineState.OPEN),)))
+
+    assert foreign_of(simulated) == foreign
+    assert sorted(simulated.address_list.addresses("hradlo-suspended")) == sorted(map(str, many(20)))
 
 
 async def test_a_right_that_is_missing_is_named_and_nothing_is_half_removed(
