@@ -17,7 +17,18 @@ from benchmarks.measuring import missing
 from benchmarks.table import Row, print_table
 from config.logging import configure
 
-NAMES = ("gateway", "reconcile", "nftables", "notice_server", "dunning", "payments", "billing_run", "voip", "portal")
+NAMES = (
+    "gateway",
+    "reconcile",
+    "nftables",
+    "routeros",
+    "notice_server",
+    "dunning",
+    "payments",
+    "billing_run",
+    "voip",
+    "portal",
+)
 QUICK = 0.01
 
 
