@@ -22,11 +22,7 @@ from typing import TypeVar
 from routeros_api.api import RouterOsApi
 from routeros_api.api_communicator import ApiCommunicator
 from routeros_api.api_communicator.base import ApiCommunicatorBase
-from routeros_api.exceptions import (
-    RouterOsApiCommunicationError,
-    RouterOsApiConnectionClosedError,
-    RouterOsApiConnectionError,
-)
+from routeros_api.exceptions import RouterOsApiCommunicationError, RouterOsApiConnectionClosedError
 from routeros_api.query import IsEqualQuery
 
 from enforcement.routeros.commands import Command, Result, Row
@@ -204,8 +200,6 @@ def _reason(error: Exception) -> str:
             return f"it refused the login: {error.original_message.decode(errors='replace')}"
         case RouterOsApiConnectionClosedError():
             return "it closed the connection"
-        case RouterOsApiConnectionError():  # the library's name for an error of the operating system
-            return "it does not answer" if "timed out" in str(error) else "the connection broke"
         case ssl.SSLCertVerificationError():
             return f"its certificate is not accepted: {error.verify_message}"
         case ssl.SSLError():
