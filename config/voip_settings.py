@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -52,6 +53,17 @@ class Voip(Section):
     exchange_addresses: tuple[Address, ...] = Field(
         (ip_address("127.0.0.1"), ip_address("::1")), description="Who is answered there: your exchanges, nobody else."
     )
+    calls_folder: Path | None = Field(
+        None,
+        description="Files of call records dropped here are imported by themselves, and moved away.",
+        examples=["/var/lib/hradlo/calls"],
+    )
+    calls_files: tuple[str, ...] = Field(
+        (),
+        description="Files that your exchange appends call records to; read on as they grow, never touched. * stands "
+        "for any part of a name: /var/log/asterisk/cdr-csv/Master.csv, /var/spool/kamailio/hradlo_*.log",
+    )
+    calls_seconds: int = Field(10, ge=1, le=3600, description="How often the folder and the files are looked at.")
 
     @property
     def coupons_minor(self) -> tuple[int, ...]:

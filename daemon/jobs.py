@@ -20,6 +20,7 @@ from config.clock import Clock
 from config.errors import HradloError
 from config.settings import Settings
 from daemon.bank_download import keep_downloading
+from daemon.call_files import keep_reading_calls
 from daemon.mailer import send_due
 from daemon.voip import keep_voip
 
@@ -58,6 +59,9 @@ class Jobs:
                 downloading = keep_downloading(self._settings, self._store, self._clock, self._duty, self._wake)
                 tasks.create_task(downloading, name="Fio")
             tasks.create_task(keep_voip(self._settings, self._store, self._clock, self._duty), name="telephones")
+            if self._settings.voip.calls_folder or self._settings.voip.calls_files:
+                reading = keep_reading_calls(self._settings, self._store, self._clock, self._wake)
+                tasks.create_task(reading, name="call records")
             if self._settings.usage.collect_seconds:
                 tasks.create_task(self._keep_forgetting(), name="old usage")
 

@@ -29,6 +29,8 @@ from config.settings import Settings
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('hradlo.voip.calls'))")
 _CALL = cast(Table, VoipCall.__table__)
 
+COUNTS = ("rated", "waiting", "repeated", "disputed")
+"""What of `Recorded` is told to programs."""
 Key = tuple[str, str]
 """Source and uid."""
 
@@ -44,6 +46,12 @@ class Recorded:
     disputed: int = 0
     """Known already, with other content: not counted, a person must look."""
     charged: Credit = NONE
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rated} calls ({self.charged} charged), {self.waiting} waiting, {self.repeated} known, "
+            f"{self.disputed} disputed"
+        )
 
 
 async def record_calls(

@@ -1,5 +1,6 @@
-"""Commands about calls that have ended: voip calls list|waiting|assign|ignore|retry."""
+"""Commands about calls that have ended: voip calls import|list|waiting|assign|ignore|retry."""
 
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -7,14 +8,40 @@ import typer
 from billing.store.engine import Store
 from billing.voip import months, operations
 from billing.voip import waiting as waiting_calls
+from billing.voip.calls.detect import Format, read
 from billing.voip.calls_csv import as_csv
+from billing.voip.settling import COUNTS, Recorded, record_calls
 from billing.voip.tables import VoipCall
 from config.errors import InputRejected, Problem
 from config.settings import Settings
-from daemon.cli.context import Context, JsonOption, WhyOption, out, run
+from daemon.cli.context import Context, JsonOption, WhyOption, current, out, run
+from daemon.cli.files import FileArgument, file_bytes
 from daemon.terminal import table
 
 app = typer.Typer(no_args_is_help=True, help="Calls, what they cost, and those that wait for you.")
+
+
+@app.command("import")
+def import_file(
+    file: Path = FileArgument,
+    format: Format = typer.Option("auto", help="auto tells by the content."),  # noqa: A002
+    json: bool = JsonOption,
+) -> None:
+    """Imports call records of Asterisk, FreeSWITCH or Kamailio; the same file twice adds nothing."""
+    records = read(file_bytes(file), current.settings.zone, format)
+
+    async def work(context: Context, store: Store) -> Recorded:
+        async with store.transaction() as session:
+            return await record_calls(session, records, context.settings, context.clock.now())
+
+    recorded = run(work)
+    current.ring()
+    if json:
+        out({**{name: getattr(recorded, name) for name in COUNTS}, "charged": str(recorded.charged)})
+    else:
+        typer.echo(f"{recorded}.")
+        if recorded.waiting or recorded.disputed:
+            typer.echo("See them: hradlo voip calls waiting")
 
 
 @app.command("list")

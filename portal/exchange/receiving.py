@@ -12,7 +12,7 @@ from aiohttp import web
 
 from billing.voip.calls.detect import FORMATS, Format, read
 from billing.voip.calls.record import CallRecord
-from billing.voip.settling import Recorded, record_calls
+from billing.voip.settling import COUNTS, Recorded, record_calls
 from config.errors import CallsRejected
 from portal.exchange.desk import DESK, Desk
 
@@ -31,8 +31,7 @@ async def receive_calls(request: web.Request) -> web.StreamResponse:
         return web.json_response({"problems": problems}, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     recorded = await _record(desk, records)
     desk.ring()
-    counts = ("rated", "waiting", "repeated", "disputed")
-    return web.json_response({name: getattr(recorded, name) for name in counts})
+    return web.json_response({name: getattr(recorded, name) for name in COUNTS})
 
 
 def _format(name: str) -> Format:

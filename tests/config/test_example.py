@@ -40,7 +40,7 @@ def test_the_example_as_it_stands_is_all_defaults() -> None:
 
 def test_the_defaults_it_shows_are_the_defaults() -> None:
     shown = "\n".join(line.removeprefix("#") for line in example.example().splitlines() if not line.startswith("# "))
-    unset = ("certificate", "key", "watch_folder", "logo", "templates")
+    unset = ("certificate", "key", "watch_folder", "logo", "templates", "calls_folder")
     settings = parse("\n".join(line for line in shown.splitlines() if not line.startswith(unset)))
 
     assert settings == Settings()

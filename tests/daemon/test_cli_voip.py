@@ -157,3 +157,23 @@ def test_without_calls_lists_are_empty_and_unknown_numbers_are_named(isp: Admin)
     assert "+420910999999 is no number of ours" in isp.run("voip", "calls", "list", "910999999").err
     assert isp.run("voip", "calls", "retry").out == "0 calls are charged, 0 still wait.\n"
     assert "There is no call 7" in isp.run("voip", "calls", "ignore", "7").err
+
+
+def test_call_records_are_imported_from_a_file_and_charged_once(isp: Admin) -> None:
+    isp.run("voip", "credit", NUMBER, "10", "--why", "start")
+    line = "1773655200|1773655260|60.250000|1-1|910123456|601123456|1773655199.000000|1773655200.250000\n"
+    file = isp.write("hradlo_1.log", line)
+
+    first, again = isp.run("voip", "calls", "import", file), isp.run("voip", "calls", "import", file, "--json")
+
+    assert first.out == "1 calls (2.40 charged), 0 waiting, 0 known, 0 disputed.\n"
+    assert again.json == {"rated": 0, "waiting": 0, "repeated": 1, "disputed": 0, "charged": "0.00"}
+    assert isp.run("voip", "number", "list", "--json").json[0]["credit"] == "7.60"
+
+
+def test_a_file_of_call_records_with_a_bad_line_is_refused_whole_and_names_it(isp: Admin) -> None:
+    ran = isp.run("voip", "calls", "import", isp.write("Master.csv", "torn\n"), "--format", "asterisk")
+
+    assert ran.code == 1
+    assert "line 1: has 1 columns" in ran.err
+    assert "docs/voip.md" in ran.err

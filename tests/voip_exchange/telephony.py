@@ -119,7 +119,7 @@ def running_telephony(folder: Path, database_url: str, settings: str = "") -> It
     telephony = Telephony(folder, *ports)
     telephony.spool.mkdir()
     with (
-        _hradlo(telephony, database_url, settings) as process,
+        _hradlo(telephony, database_url, settings, "web") as process,
         _kamailio(telephony),
         _answering(telephony, GATEWAY, telephony.gateway_port),
         _answering(telephony, EXCHANGE, telephony.exchange_port),
@@ -129,22 +129,30 @@ def running_telephony(folder: Path, database_url: str, settings: str = "") -> It
 
 
 @contextmanager
-def _hradlo(telephony: Telephony, database_url: str, settings: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`hradlo run --role web` on its own configuration."""
+def running_engine(telephony: Telephony, database_url: str) -> Iterator[None]:
+    """Hradlo's engine, too, which reads on in Kamailio's files every second."""
+    settings = f'calls_files = ["{telephony.spool}/hradlo_*.log"]\ncalls_seconds = 1'
+    with _hradlo(telephony, database_url, settings, "engine"):
+        yield
+
+
+@contextmanager
+def _hradlo(telephony: Telephony, database_url: str, settings: str, role: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`hradlo run --role ROLE` on its own configuration, once it says that it has started."""
     secrets = telephony.folder / "secrets"
     secrets.mkdir(exist_ok=True)
     (secrets / "signing_key").write_text("k" * 43)
     (secrets / "voip_token").write_text(f"{TOKEN}\n")
-    (telephony.folder / "hradlo.toml").write_text(
+    config, log = telephony.folder / f"{role}.toml", telephony.folder / f"{role}.log"
+    config.write_text(
         f'[database]\nurl = "{database_url}"\n[secrets]\ndirectory = "{secrets}"\n'
         f'[notice]\nlisten = ["127.0.0.1:{free_port()}"]\n[enforcement]\ndriver = "dryrun"\n'
         f'[daemon]\nruntime_directory = "{telephony.folder / "run"}"\n'
         f'[voip]\nexchange_listen = ["127.0.0.1:{telephony.http_port}"]\n{settings}\n'
     )
     command = [sys.executable, "-c", "from daemon.cli import main; main()"]
-    command += ["--config", str(telephony.folder / "hradlo.toml"), "run", "--role", "web"]
-    with _process(telephony.folder / "hradlo.log", command) as process:
-        until("Hradlo listens", lambda: _accepts(telephony.http_port))
+    with _process(log, [*command, "--config", str(config), "run", "--role", role]) as process:
+        until(f"the {role} role has started", lambda: '"event": "started"' in log.read_text())
         yield process
 
 
@@ -201,14 +209,6 @@ def _process(log: Path, command: list[str]) -> Iterator[subprocess.Popen[bytes]]
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _accepts(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def _is_taken(address: str, port: int) -> bool:

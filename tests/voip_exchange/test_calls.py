@@ -7,7 +7,9 @@ ten-thousandth of a crown.
 import asyncio
 import shutil
 import signal
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,14 @@ import pytest
 
 from billing.store.engine import Store
 from tests.billing.voip.world import DECK, add_contract, add_deck, add_number, credit_of, problems
-from tests.voip_exchange.telephony import TOKEN, Telephony, missing_for_calls, running_telephony
+from tests.voip_exchange.telephony import (
+    TOKEN,
+    Telephony,
+    missing_for_calls,
+    running_engine,
+    running_telephony,
+    until,
+)
 
 LACK = missing_for_calls()
 pytestmark = [pytest.mark.skipif(bool(LACK), reason=LACK)]
@@ -79,6 +88,11 @@ async def send_records(telephony: Telephony, caller: str) -> None:
         ) as response,
     ):
         assert response.status == 200, await response.text()
+
+
+def reserved(url: str, number_id: int) -> int:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
+        return int(database.execute("SELECT reserved FROM voip_number WHERE id = ?", [number_id]).fetchone()[0])
 
 
 def cost_e4(records: list[list[str]]) -> int:
@@ -221,11 +235,24 @@ async def test_ten_calls_at_once_can_not_spend_the_same_credit(store: Store, tel
     assert await problems(store) == []
 
 
-async def test_while_hradlo_is_away_help_is_reached_and_nothing_else(url: str, tmp_path: Path, store: Store) -> None:
-    _, caller = await subscriber(store, "10")
-    with running_telephony(tmp_path, url, SETTINGS) as alone:
-        alone.hradlo.kill()
-        alone.hradlo.wait()
+async def test_records_come_back_by_the_files_that_kamailio_writes(
+    url: str, store: Store, telephony: Telephony
+) -> None:
+    number_id, caller = await subscriber(store, "10")
+    assert await in_a_thread(telephony, caller, AMERICA, seconds=2.2) == "ended"
+    with running_engine(telephony, url):
+        await asyncio.to_thread(until, "the call's hold is settled", lambda: reserved(url, number_id) == 0)
 
-        assert await in_a_thread(alone, caller, AMERICA) == "503"
-        assert await in_a_thread(alone, caller, EMERGENCY) == "ended"
+    assert cost_e4(telephony.records_of(caller)) == 2001
+    assert await credit_of(store, number_id) == ("9.7999", "0.00")
+    assert await problems(store) == []
+
+
+async def test_while_hradlo_hangs_help_is_reached_and_nothing_else(store: Store, telephony: Telephony) -> None:
+    _, caller = await subscriber(store, "10")
+    telephony.hradlo.send_signal(signal.SIGSTOP)
+    try:
+        assert await in_a_thread(telephony, caller, EMERGENCY) == "ended"
+        assert await in_a_thread(telephony, caller, AMERICA) == "503"
+    finally:
+        telephony.hradlo.send_signal(signal.SIGCONT)
