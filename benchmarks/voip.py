@@ -24,8 +24,8 @@ from billing.voip import decks
 from billing.voip.calls.record import CallRecord
 from billing.voip.credit import Credit
 from billing.voip.deck_file import COLUMNS
-from billing.voip.desk import Desk
 from billing.voip.numbers import called
+from billing.voip.questions import Questions
 from billing.voip.rating import Deck
 from billing.voip.settling import record_calls
 from billing.voip.tables import VoipNumber
@@ -200,11 +200,11 @@ async def _authorized(
 ) -> Row:
     """Questions come at their times, whether the one before is answered or not."""
     took_ms: list[float] = []
-    desk = Desk(store, SETTINGS, TestClock(NOW))
+    questions = Questions(store, SETTINGS, TestClock(NOW))
 
     async def ask(n: int, at: float) -> None:
         await asyncio.sleep(max(0.0, at - monotonic_seconds()))
-        await desk.ask(caller=chance.choice(numbers), called=chance.choice(targets), call_id=f"call-{n}")
+        await questions.ask(caller=chance.choice(numbers), called=chance.choice(targets), call_id=f"call-{n}")
         took_ms.append((monotonic_seconds() - at) * 1000)
 
     begin = monotonic_seconds() + 0.1

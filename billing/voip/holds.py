@@ -52,8 +52,6 @@ class Reason(StrEnum):
     NO_CREDIT = "no_credit"
     CALL_ENDED = "call_ended"
     """The call with this id has ended; or another call has this id."""
-    TROUBLE = "trouble"
-    """The credit can't be known just now."""
 
 
 # Built once: a question comes two hundred times a second, and has five milliseconds.

@@ -82,6 +82,7 @@ async def add_number(
 
     Raises `NotFound` for the contract, `NotAllowed` for what is no number, is taken, or has no deck.
     """
+    await journal.lock(session)
     contract_id = await contract_id_of(session, contract)
     try:
         text = numbers.number(number, settings.isp.country)
@@ -105,6 +106,7 @@ async def set_password_hash(
     session: AsyncSession, number: VoipNumber, hashed: str, *, actor: str, now: datetime
 ) -> None:
     """Changes the VoIP password; hash it outside of the transaction (`customers.passwords`)."""
+    await journal.lock(session)
     await session.execute(update(VoipNumber).where(VoipNumber.id == number.id).values(password_hash=hashed))
     await _note(session, number, "voip.password_changed", actor, "", now)
 
@@ -115,6 +117,7 @@ async def set_state(
     """`active`, `blocked` (free and emergency calls only) or `closed` (emergency calls only, no log-in)."""
     if state not in STATES:
         raise NotAllowed(f"{state} is no state of a number.", f"Use one of {', '.join(STATES)}.")
+    await journal.lock(session)
     await session.execute(update(VoipNumber).where(VoipNumber.id == number.id).values(state=state))
     await _note(session, number, f"voip.number_{state}", actor, why, now)
 
@@ -132,6 +135,7 @@ async def correct(
     """Gives credit without an invoice, or takes it (negative); raises `NotAllowed` for more than is free."""
     if not why:
         raise NotAllowed("A correction needs a reason.", "Say it with --why.")
+    await journal.lock(session)
     locked = await accounts.locked(session, number.id)
     correction = VoipCorrection(number_id=number.id, amount=amount, why=why, at=now, actor=actor)
     session.add(correction)

@@ -42,6 +42,7 @@ async def assign(
     session: AsyncSession, call_id: int, number: VoipNumber, settings: Settings, *, actor: str, now: datetime
 ) -> VoipCall:
     """Says whose call it is, and charges it; raises `NotAllowed` when it still has no price."""
+    await journal.lock(session)
     await lock(session)
     call = await _call(session, call_id)
     if call.state == "rated":
@@ -58,6 +59,7 @@ async def assign(
 
 async def ignore(session: AsyncSession, call_id: int, *, why: str, actor: str, now: datetime) -> None:
     """Sets a waiting call aside as nobody's; of a disputed one, says that the first record is right."""
+    await journal.lock(session)
     await lock(session)
     call = await _call(session, call_id)
     if call.state != "waiting" and not call.dispute:

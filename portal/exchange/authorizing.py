@@ -15,9 +15,9 @@ from typing import Any
 from aiohttp import web
 
 from billing.voip import numbers
-from billing.voip.holds import CALL_ID_LENGTH_MAX, EMERGENCY, Verdict, authorize
+from billing.voip.holds import CALL_ID_LENGTH_MAX, EMERGENCY, Verdict
 from config.errors import InputRejected, Problem
-from portal.exchange.desk import DESK, Desk
+from portal.exchange.desk import DESK
 
 QUESTION_BYTES_MAX = 16 * 1024
 _NUMBER_LENGTH_MAX = 256
@@ -79,19 +79,8 @@ async def authorize_call(request: web.Request) -> web.StreamResponse:
         problems = [str(problem) for problem in error.problems]
         refusal = {"allowed": False, "max_seconds": None, "reason": "bad_request", "problems": problems}
         return web.json_response(refusal, status=HTTPStatus.BAD_REQUEST)
-    return _answer(await desk.in_time(_decide(desk, asked)))
-
-
-async def _decide(desk: Desk, asked: Question) -> Verdict:
-    async with desk.store.transaction() as session:
-        return await authorize(
-            session,
-            caller=asked.caller,
-            called=asked.called,
-            call_id=asked.call_id,
-            settings=desk.settings,
-            now=desk.clock.now(),
-        )
+    verdict = desk.questions.ask(caller=asked.caller, called=asked.called, call_id=asked.call_id)
+    return _answer(await desk.in_time(verdict))
 
 
 def _answer(verdict: Verdict) -> web.Response:

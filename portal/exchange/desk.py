@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from billing.store.engine import Store
+from billing.voip.questions import Questions
 from config.clock import Clock
 from config.errors import HradloError
 from config.settings import Settings
@@ -41,11 +42,13 @@ class Desk:
     ring: Callable[[], None]
     token: bytes = field(init=False, repr=False)
     addresses: frozenset[str] = field(init=False)
+    questions: Questions = field(init=False)
     deadline_seconds: float = DEADLINE_SECONDS
     _working: set[asyncio.Future[Any]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.token = self.settings.secret("voip_token").encode()
+        self.questions = Questions(self.store, self.settings, self.clock)
         self.addresses = frozenset(str(address) for address in self.settings.voip.exchange_addresses)
 
     def knows(self, token: str) -> bool:
