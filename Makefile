@@ -55,9 +55,10 @@ tests/node_modules: tests/package-lock.json
 	cd tests && { npm ci --silent --no-audit --no-fund && touch node_modules \
 	    || echo "npm could not install axe-core: pages are not checked for accessibility"; }
 
-test-routeros: $(STAMP)  ## What the MikroTik driver relies on, asked of a real router: ROUTEROS_HOST=… (tests/routeros/test_facts.py)
+# Writes lists and rules named hradlo-… and takes them away again: a spare router, not one with subscribers.
+test-routeros: $(STAMP)  ## The MikroTik driver, and what it relies on, on a real router: ROUTEROS_HOST=… (docs/mikrotik.md)
 	@test -n "$$ROUTEROS_HOST" || { echo "Name the router: ROUTEROS_HOST=192.0.2.1 ROUTEROS_PASSWORD=… make test-routeros"; exit 1; }
-	@$(BIN)/pytest tests/routeros/test_facts.py -k real $(ARGS)
+	@$(BIN)/pytest tests/routeros/test_facts.py tests/enforcement/test_driver_contract.py -k real $(ARGS)
 
 lint: $(STAMP)  ## Style, types and import rules only
 	$(BIN)/ruff check .
@@ -76,11 +77,6 @@ bench: install-deps $(STAMP)  ## Speed, as ratios side by side in one run, some 
 fuzz: $(STAMP)  ## The property tests, with 10,000 examples each; 20,000 nonsensical requests; 1,000 schedules of faults on a router
 	@$(BIN)/pytest -m hypothesis --hypothesis-profile=fuzz $(ARGS)
 	@HRADLO_FAULT_SCHEDULES=1000 $(BIN)/pytest tests/enforcement/test_routeros_faults.py $(ARGS)
-
-# Writes to the lists and rules named hradlo-… of that router, and takes them away again: not one with subscribers.
-test-routeros: $(STAMP)  ## The driver's tests on a real router (ROUTEROS_HOST=… ROUTEROS_PASSWORD=… ROUTEROS_FINGERPRINT=…)
-	@[ -n "$(ROUTEROS_HOST)" ] || { echo "Not tested: name a spare router with ROUTEROS_HOST=… (docs/mikrotik.md)"; exit 0; }; \
-	$(BIN)/pytest tests/enforcement/test_driver_contract.py -k real-router $(ARGS)
 
 messages: $(STAMP)  ## Renews the Czech catalogue, the example settings and their page from the code
 	$(BIN)/python -m config.example

@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address
+from pathlib import Path
 
 from enforcement.driver import Driver
 from enforcement.planner import plan
@@ -45,12 +46,16 @@ async def routeros_driver(
 async def real_router_driver() -> AsyncIterator[RouterOsDriver]:
     """A driver of the router that the environment names, emptied of everything of Hradlo before and after."""
     wanted = os.environ
+    authority, fingerprint = wanted.get("ROUTEROS_CA", ""), wanted.get("ROUTEROS_FINGERPRINT", "")
+    is_encrypted = bool(authority or fingerprint)
     access = Access(
         wanted["ROUTEROS_HOST"],
         wanted.get("ROUTEROS_USER", "hradlo"),
         wanted["ROUTEROS_PASSWORD"],
-        int(wanted.get("ROUTEROS_PORT", "8729")),
-        fingerprint=wanted["ROUTEROS_FINGERPRINT"].replace(":", "").lower(),
+        int(wanted.get("ROUTEROS_PORT", "8729" if is_encrypted else "8728")),
+        authority=Path(authority) if authority else None,
+        fingerprint=fingerprint.replace(":", "").lower(),
+        is_encrypted=is_encrypted,
     )
     driver = RouterOsDriver(ROUTER, RouterTransport(ROUTER.name, access))
     try:
