@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from billing.store.engine import Store
+from config.errors import StoreAway
+from daemon import lifecycle
 from daemon.engine import only_engine
 from tests.daemon.admin import Admin
 from tests.portal.subscribers import free_port
@@ -73,3 +76,20 @@ def test_a_port_that_is_taken_is_one_message(isp: tuple[Admin, int], systemd: so
     assert running.returncode == 1
     assert str(port).encode() in err.splitlines()[-1]
     assert b"Traceback" not in err
+
+
+async def test_a_database_that_does_not_answer_yet_is_waited_for_and_systemd_knows(
+    tmp_path: Path, systemd: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [StoreAway("The database does not answer."), StoreAway("The database does not answer."), None]
+    monkeypatch.setattr(lifecycle, "DATABASE_RETRY_SECONDS", 0.01)
+
+    class Waking(Store):
+        async def check(self) -> None:
+            if error := answers.pop(0):
+                raise error
+
+    await lifecycle._answered(Waking.open(f"sqlite:///{tmp_path}/hradlo.db"))
+
+    assert answers == []
+    assert systemd.recv(200) == b"READY=1\nSTATUS=Waiting for the database.\nWATCHDOG=1"
