@@ -26,7 +26,7 @@ require_root() {
 require_python() {
     case $(readlink -f "$PYTHON" 2> /dev/null) in
         "") fail "there is no $PYTHON: apt-get install python3 python3-venv" ;;
-        /root/* | /home/*) fail "$PYTHON lives where the services can't look: use Debian's, PYTHON=/usr/bin/python3" ;;
+        /root/* | /home*) fail "$PYTHON lives where the services can't look: use Debian's, PYTHON=/usr/bin/python3" ;;
     esac
     "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "Hradlo needs Python 3.11 or newer"
 }
