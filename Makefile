@@ -51,9 +51,9 @@ test: install-deps tests/node_modules lint  ## Everything: style, types, import 
 	@$(BIN)/pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 tests/node_modules: tests/package-lock.json
-	@command -v npm > /dev/null || { echo "No npm here: pages are not checked for accessibility"; exit 0; }; \
+	@command -v npm > /dev/null || { echo "No npm here: accessibility and a foreign RouterOS client are not tried"; exit 0; }; \
 	cd tests && { npm ci --silent --no-audit --no-fund && touch node_modules \
-	    || echo "npm could not install axe-core: pages are not checked for accessibility"; }
+	    || echo "npm could not install: accessibility and a foreign RouterOS client are not tried"; }
 
 # Writes lists and rules named hradlo-… and takes them away again: a spare router, not one with subscribers.
 test-routeros: $(STAMP)  ## The MikroTik driver, and what it relies on, on a real router: ROUTEROS_HOST=… (docs/mikrotik.md)

@@ -243,7 +243,7 @@ def _negated(value: str) -> tuple[str, str]:
 def _rate(text: str) -> str:
     """``50`` or ``10/1m``."""
     number, _, per = text.partition("/")
-    unit = per.lstrip("1") or "s"
+    unit = per.removeprefix("1") or "s"
     if unit not in _UNITS:
         raise NotUnderstood(f"a rate of {text}")
     return f"{number}/{_UNITS[unit]}"
