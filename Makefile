@@ -19,7 +19,7 @@ export DEBIAN_FRONTEND := noninteractive
 TEST_PACKAGES := python3-venv nftables iproute2 conntrack dnsmasq-base procps curl chromium postgresql zbar-tools systemd systemd-container git \
     kamailio kamailio-json-modules kamailio-utils-modules sip-tester \
     $(if $(shell command -v npm),,npm)
-BENCH_PACKAGES := python3-venv nftables iproute2 procps nginx-light wrk
+BENCH_PACKAGES := python3-venv nftables iproute2 procps postgresql nginx-light wrk
 
 # An environment whose Python is gone (an upgraded system, a moved folder) is made anew.
 ifneq ($(wildcard $(STAMP)),)

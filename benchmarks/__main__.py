@@ -19,6 +19,7 @@ from config.logging import configure
 
 NAMES = (
     "gateway",
+    "gateways",
     "reconcile",
     "nftables",
     "routeros",

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from ipaddress import IPv4Address
 from typing import Any
 
-from sqlalchemy import Table, insert
+from sqlalchemy import Table, insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.tables import Contract, Customer
@@ -24,6 +24,7 @@ from billing.services.tables import Product, Service, ServiceAddress
 from billing.store import journal
 from billing.store.engine import Store
 from billing.store.schema_version import upgrade
+from config.setting_types import MAIN_SITE
 
 PRICE = Money(599_00)
 WHY = {Stage.NOTICE: "ripe", Stage.ACKNOWLEDGED: "acknowledged", Stage.SUSPENDED: "grace_over"}
@@ -38,6 +39,7 @@ class Subscriber:
     id: int
     stage: Stage
     address: str
+    site: str = MAIN_SITE
 
     @property
     def contract_number(self) -> str:
@@ -67,7 +69,17 @@ async def fill(url: str, everybody: Sequence[Subscriber], now: datetime) -> None
         for table, of_table in rows.items():
             await session.execute(insert(table), of_table)
         await _write_books(session, everybody, now)
+        await _count_on(session, list(rows))
     await store.close()
+
+
+async def _count_on(session: AsyncSession, tables: Sequence[Table]) -> None:
+    """PostgreSQL does not see that ids were given by hand: it would give them again."""
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    for name in [table.name for table in tables if "id" in table.c]:
+        newest = f"(SELECT max(id) FROM {name})"
+        await session.execute(text(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), {newest})"))
 
 
 def _rows(everybody: Sequence[Subscriber], now: datetime) -> Iterator[tuple[Table, dict[str, Any]]]:
@@ -81,7 +93,7 @@ def _rows(everybody: Sequence[Subscriber], now: datetime) -> Iterator[tuple[Tabl
         )
         yield _table(Contract), {"id": one.id, "number": one.contract_number, "customer_id": one.id}
         yield _table(Service), {"id": one.id, **mine, "product_id": 1, "starts_on": date(2024, 1, 1)}
-        yield _table(ServiceAddress), {"service_id": one.id, "network": one.address}
+        yield _table(ServiceAddress), {"service_id": one.id, "site": one.site, "network": one.address}
         invoice = {"id": one.id, "number": one.invoice_number, "issued_on": issued_on, "due_on": due_on}
         yield _table(Invoice), {**invoice, **mine, "total": PRICE, "open": PRICE, "created_at": now}
         if one.stage is not Stage.CLEAR:
@@ -100,7 +112,7 @@ def _history(one: Subscriber, due_on: date, now: datetime) -> Iterator[tuple[Tab
         _table(Standing),
         {**mine, "stage": one.stage.value, "why": WHY[one.stage], "since_at": since_at, "parked_why": ""},
     )
-    yield _table(Line), {**mine, "state": one.stage.line, "since_at": since_at}
+    yield _table(Line), {**mine, "site": one.site, "state": one.stage.line, "since_at": since_at}
     if one.stage is Stage.SUSPENDED:
         read = {"at": opened_at + timedelta(days=1), "source_address": one.address, "language": "cs", "text": ""}
         yield _table(Acknowledgement), {"id": one.id, "notice_id": one.id, **read, "token_sha256": str(one.id)}

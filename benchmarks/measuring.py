@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from config.clock import monotonic_seconds
+from tests.postgres import find_binaries
 
 PATIENCE_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
@@ -16,6 +17,7 @@ _LOOK_SECONDS = 0.05
 def missing(benchmark: ModuleType) -> str:
     """What a benchmark needs and this machine does not give, as the end of a sentence; empty when nothing."""
     needs = ["root"] if getattr(benchmark, "NEEDS_ROOT", False) and os.geteuid() != 0 else []
+    needs += ["PostgreSQL"] if getattr(benchmark, "NEEDS_POSTGRESQL", False) and find_binaries() is None else []
     needs += [name for name in getattr(benchmark, "NEEDS_PROGRAMS", ()) if shutil.which(name) is None]
     return f"needs {' and '.join(needs)}" if needs else ""
 

@@ -9,21 +9,23 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _OWNER = "hradlo"
-# Nothing here outlives the tests, so nothing needs to survive a power cut.
-_OPTIONS = "-c listen_addresses='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+_OPTIONS = "-c listen_addresses=''"
+# Nothing in tests outlives them, so nothing needs to survive a power cut.
+_FORGETFUL = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
 
 
 class PostgresServer:
     """A running server; makes databases."""
 
-    def __init__(self, binaries: Path, folder: Path) -> None:
+    def __init__(self, binaries: Path, folder: Path, options: str) -> None:
         self._binaries = binaries
         self._folder = folder
+        self._options = options
         self._count = 0
 
     def start(self) -> None:
         """Starts it, as it was left."""
-        log, options = str(self._folder / "log"), f"{_OPTIONS} -k {self._folder}"
+        log, options = str(self._folder / "log"), f"{_OPTIONS} {self._options} -k {self._folder}"
         self.run("pg_ctl", "start", "-w", "-l", log, "-o", options)
 
     def stop(self) -> None:
@@ -57,14 +59,14 @@ def find_binaries() -> Path | None:
 
 
 @contextmanager
-def running_server(binaries: Path) -> Iterator[PostgresServer]:
-    """A server from `initdb` to its end."""
+def running_server(binaries: Path, *, is_durable: bool = False) -> Iterator[PostgresServer]:
+    """A server from `initdb` to its end; `is_durable`: it keeps what it says through a power cut, as a real one."""
     # not pytest's folder: the path of a unix socket has at most 107 characters
     with tempfile.TemporaryDirectory(prefix="hradlo-pg-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         if os.geteuid() == 0:
             shutil.chown(folder, "nobody")
-        server = PostgresServer(binaries, folder)
+        server = PostgresServer(binaries, folder, "" if is_durable else _FORGETFUL)
         server.run("initdb", "-U", _OWNER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
         server.start()
         try:
