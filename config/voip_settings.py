@@ -16,6 +16,12 @@ Coupon = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2)]
 class Voip(Section):
     """Telephone numbers with prepaid credit (docs/voip.md). Prices of calls are not here but in decks."""
 
+    url: str = Field(
+        "",
+        pattern=r"^(https?://[^/\s]+/?)?$",
+        description="The VoIP zone: a host name of its own on the sockets of [portal], for example "
+        "https://voip.isp.example. Off without.",
+    )
     coupons: tuple[Coupon, ...] = Field(
         (Decimal(100), Decimal(200), Decimal(300), Decimal(500), Decimal(1000)),
         min_length=1,

@@ -80,6 +80,7 @@ class Pages:
             plural=_.plural,
             language=language,
             money=lambda amount: self._money(_, amount),
+            price=lambda credit: _.price(credit.e4, self._settings.isp.currency),
             date=lambda day: unbroken(_.date(day)),
             at=lambda instant: self._at(_, instant),
             size=lambda count: data_size(_, count),

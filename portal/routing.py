@@ -1,6 +1,6 @@
 """A zone's table of addresses: each says who may come there, and a test walks the table with everybody."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,6 +29,15 @@ def make_zone_app(zone: Zone, routes: Iterable[Route]) -> web.Application:
     for route in routes:
         handler = _for_customers(route.handler) if route.who == "customer" else route.handler
         app.router.add_route(route.method, route.path, handler)
+    return app
+
+
+def by_host(zones: Mapping[str, web.Application], otherwise: web.Application) -> web.Application:
+    """Several zones on the same sockets, each for its own host name (as browsers write it into `Host`)."""
+    app = web.Application(client_max_size=FORM_BYTES_MAX)
+    for host, zone in zones.items():
+        app.add_domain(host, zone)
+    app.add_domain("*", otherwise)
     return app
 
 

@@ -36,6 +36,9 @@ from portal.notice.desk import make_tokens, own_hosts
 from portal.notice.directory import Directory
 from portal.notice.door import Doorkeeper, DoorRules, SignWanted
 from portal.notice.reception import Reception, receptions
+from portal.routing import by_host
+from portal.voip.app import make_voip_app
+from portal.voip.booth import Booth
 
 _BACKLOG = 2048
 _DESCRIPTORS_RESERVED = 100
@@ -84,7 +87,8 @@ async def serve(
         if of_portal:
             renderer = await stack.enter_async_context(Renderer.of(settings))
             office = Office(settings, store, clock, ring, documents=_documents(store, renderer))
-            await stack.enter_async_context(_serving_zone(make_portal_app(office), _portal_tls(settings), of_portal))
+            zones = make_zones_app(office, Booth(settings, store, clock, ring) if settings.voip.url else None)
+            await stack.enter_async_context(_serving_zone(zones, _portal_tls(settings), of_portal))
         if of_exchange:
             exchange = make_exchange_app(settings, store, clock, ring)
             await stack.enter_async_context(_serving_zone(exchange, None, of_exchange))
@@ -96,6 +100,12 @@ async def serve(
                 yield Serving(counters, directory, addresses)
             finally:
                 directory.stop()
+
+
+def make_zones_app(office: Office, booth: Booth | None) -> web.Application:
+    """The customer portal; and where there is one the VoIP zone, on the same sockets under a host name of its own."""
+    portal = make_portal_app(office)
+    return by_host({booth.host: make_voip_app(booth)}, portal) if booth else portal
 
 
 @asynccontextmanager

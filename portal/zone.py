@@ -91,8 +91,12 @@ class Zone(ABC):
     @property
     def origin(self) -> str:
         """As browsers write it into the Origin header."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc}".lower()
+        return f"{urlsplit(self.url).scheme}://{self.host}".lower()
+
+    @property
+    def host(self) -> str:
+        """Its host name, with a port where it is not the usual one."""
+        return urlsplit(self.url).netloc.lower()
 
     @property
     def idle(self) -> timedelta:

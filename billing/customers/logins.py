@@ -96,9 +96,19 @@ async def logged_in(
     if row is None:
         return None
     session_id, seen_at, created_at, customer_id, number, name, language, is_one_time = row
-    if now - seen_at >= idle or now - created_at >= lasts:
+    if is_over(seen_at, created_at, now, idle=idle, lasts=lasts):
         return None
-    return LoggedIn(session_id, customer_id, number, name, language, is_one_time), now - seen_at >= _TOUCH_EVERY
+    return LoggedIn(session_id, customer_id, number, name, language, is_one_time), is_stale(seen_at, now)
+
+
+def is_over(seen_at: datetime, created_at: datetime, now: datetime, *, idle: timedelta, lasts: timedelta) -> bool:
+    """Whether a session has ended by itself: too long unused, or too old."""
+    return now - seen_at >= idle or now - created_at >= lasts
+
+
+def is_stale(seen_at: datetime, now: datetime) -> bool:
+    """Whether it is time to `touch` a session that is being used."""
+    return now - seen_at >= _TOUCH_EVERY
 
 
 async def addresses_of(session: AsyncSession, customer_id: int) -> list[str]:

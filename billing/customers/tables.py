@@ -56,13 +56,16 @@ class Contract(Base):
 
 
 class LoginSession(Base):
-    """A browser that is logged in. Its token is known to that browser alone; here is its hash."""
+    """A browser that is logged in, as a customer or as a telephone number; its token is known to that browser alone,
+    here is its hash."""
 
     __tablename__ = "login_session"
+    __table_args__ = (CheckConstraint("(customer_id IS NULL) <> (voip_number_id IS NULL)", name="owner"),)
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
-    customer_id: Mapped[int] = mapped_column(ForeignKey("customer.id"), index=True)
+    customer_id: Mapped[int | None] = mapped_column(ForeignKey("customer.id"), index=True)
+    voip_number_id: Mapped[int | None] = mapped_column(ForeignKey("voip_number.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(Instant)
     seen_at: Mapped[datetime] = mapped_column(Instant)
     """The last request, to the minute."""

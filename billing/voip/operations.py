@@ -11,7 +11,7 @@ from billing.customers.passwords import verify_password
 from billing.customers.tables import Contract
 from billing.dunning.operations import contract_id_of
 from billing.store import journal
-from billing.voip import accounts, decks, numbers
+from billing.voip import accounts, decks, logins, numbers
 from billing.voip.credit import Credit
 from billing.voip.numbers import Called, Nature
 from billing.voip.rating import FREE, Rate
@@ -31,6 +31,7 @@ class NumberView:
 
     id: int
     number: str
+    contract_id: int
     contract_number: str
     deck: str
     state: str
@@ -105,9 +106,10 @@ async def add_number(
 async def set_password_hash(
     session: AsyncSession, number: VoipNumber, hashed: str, *, actor: str, now: datetime
 ) -> None:
-    """Changes the VoIP password; hash it outside of the transaction (`customers.passwords`)."""
+    """Changes the VoIP password and ends every log-in; hash it outside of the transaction (`customers.passwords`)."""
     await journal.lock(session)
     await session.execute(update(VoipNumber).where(VoipNumber.id == number.id).values(password_hash=hashed))
+    await logins.end_all(session, number.id, now)
     await _note(session, number, "voip.password_changed", actor, "", now)
 
 
@@ -222,7 +224,15 @@ async def price_of(session: AsyncSession, text: str, settings: Settings, *, deck
 
 def _view(row: VoipNumber, contract: str) -> NumberView:
     return NumberView(
-        row.id, row.number, contract, row.deck, row.state, row.balance, row.reserved, bool(row.password_hash)
+        row.id,
+        row.number,
+        row.contract_id,
+        contract,
+        row.deck,
+        row.state,
+        row.balance,
+        row.reserved,
+        bool(row.password_hash),
     )
 
 

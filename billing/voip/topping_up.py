@@ -82,9 +82,9 @@ async def top_up(
     that is suspended, or a key that was used for something else.
     """
     await journal.lock(session)
-    known = await _known(session, number_id, amount, key)
-    if known is not None:
-        return known
+    before = await known(session, number_id, amount, key)
+    if before is not None:
+        return before
     await _refuse(session, number_id, amount, key, settings)
     month = months.of(now, settings.zone)
     await _count(session, number_id, amount, month, settings)
@@ -133,15 +133,16 @@ async def top_ups(session: AsyncSession, number_id: int) -> list[TopUp]:
     return [TopUp(amount, number, at, is_new=False) for amount, number, at in rows]
 
 
-async def _known(session: AsyncSession, number_id: int, amount: Money, key: str) -> TopUp | None:
+async def known(session: AsyncSession, number_id: int, amount: Money, key: str) -> TopUp | None:
+    """What this key did already; raises `NotAllowed` when that was something else."""
     query = select(VoipTopUp, Invoice.number).join(Invoice, Invoice.id == VoipTopUp.invoice_id)
     row = (await session.execute(query.where(VoipTopUp.key == key))).one_or_none()
     if row is None:
         return None
-    known, invoice_number = row
-    if (known.number_id, known.amount) != (number_id, amount):
+    done, invoice_number = row
+    if (done.number_id, done.amount) != (number_id, amount):
         raise NotAllowed("This confirmation was used for another top-up.", "Choose the coupon again.")
-    return TopUp(known.amount, invoice_number, known.at, is_new=False)
+    return TopUp(done.amount, invoice_number, done.at, is_new=False)
 
 
 async def _refuse(session: AsyncSession, number_id: int, amount: Money, key: str, settings: Settings) -> None:

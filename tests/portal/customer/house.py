@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from html import unescape
 from pathlib import Path
+from typing import Protocol
 
 from aiohttp import ClientResponse, ClientSession, DummyCookieJar, web
 from sqlalchemy import select
@@ -98,6 +99,10 @@ class House:
     port: int
     rings: list[int] = field(default_factory=list)
 
+    @property
+    def origin(self) -> str:
+        return self.office.origin
+
     def browser(self, **headers: str) -> "Browser":
         return Browser(self, headers)
 
@@ -157,11 +162,21 @@ class Answer:
         return self.headers.get("Location", "")
 
 
+class Site(Protocol):
+    """A zone that runs, as far as a browser needs it."""
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def origin(self) -> str: ...
+
+
 class Browser:
     """Keeps cookies as a browser does (aiohttp's jar would keep Secure ones from our plain test port)."""
 
-    def __init__(self, house: House, headers: Mapping[str, str]) -> None:
-        self._house = house
+    def __init__(self, site: Site, headers: Mapping[str, str]) -> None:
+        self._site = site
         self._headers = {"Accept-Language": "en", **headers}
         self.cookies: dict[str, str] = {}
         self.csrf = ""
@@ -176,7 +191,7 @@ class Browser:
     ) -> Answer:
         """One request; nothing is followed."""
         sent = {**self._headers, "Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items()), **(headers or {})}
-        url = f"http://127.0.0.1:{self._house.port}{path}"
+        url = f"http://127.0.0.1:{self._site.port}{path}"
         async with (
             ClientSession(cookie_jar=DummyCookieJar()) as session,
             session.request(
@@ -199,7 +214,7 @@ class Browser:
 
     async def post(self, path: str, **form: str) -> Answer:
         """A form of the portal's own page."""
-        return await self.ask("POST", path, {"csrf": self.csrf, **form}, {"Origin": ORIGIN})
+        return await self.ask("POST", path, {"csrf": self.csrf, **form}, {"Origin": self._site.origin})
 
     async def log_in(self, number: str = JANA, password: str = PASSWORD) -> Answer:
         answer = await self.post("/login", number=number, password=password)

@@ -1,0 +1,1 @@
+"""The VoIP zone: what a call costs, credit, calls."""

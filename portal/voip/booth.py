@@ -1,0 +1,72 @@
+"""What every handler of the VoIP zone works with."""
+
+from dataclasses import dataclass, field
+from typing import cast
+
+from aiohttp import web
+
+from billing.customers.logins import touch
+from billing.voip import logins
+from billing.voip.logins import Caller
+from config.i18n import N_
+from portal.limits import Rate, RequestLimit
+from portal.zone import VISITOR, Zone
+
+PRICES = Rate(interval_seconds=1, burst=40)
+"""Questions for a price from one address."""
+ENDINGS = Rate(interval_seconds=3, burst=40)
+"""Tries of one ending from everywhere: three digits are soon guessed by many. The full number is not concerned, so
+nobody is locked out."""
+
+
+@dataclass(frozen=True)
+class Booth(Zone):
+    """The zone at `voip.url`."""
+
+    name = "voip"
+    session_cookie = "__Host-hradlo-voip"
+    sections = (
+        ("/", N_("Price of a call")),
+        ("/credit", N_("Credit")),
+        ("/calls", N_("Calls")),
+        ("/account", N_("Password")),
+    )
+    done = {
+        "out": N_("You are logged out."),
+        "password": N_("Your password is changed. All other browsers were logged out."),
+    }
+    password_paths = ("/account",)
+
+    demo_login: tuple[str, str] | None = None
+    """Ending and password that the demo's log-in page names."""
+    prices: RequestLimit = field(init=False)
+    endings: RequestLimit = field(init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "prices", RequestLimit(PRICES))
+        object.__setattr__(self, "endings", RequestLimit(ENDINGS))
+
+    @property
+    def url(self) -> str:
+        return self.settings.voip.url.rstrip("/")
+
+    async def find_visitor(self, token: str) -> Caller | None:
+        now = self.now()
+        async with self.store.reading() as session:
+            found = await logins.logged_in(session, token, now, idle=self.idle, lasts=self.lasts)
+        if found is None:
+            return None
+        who, is_stale = found
+        if is_stale:
+            async with self.store.transaction() as session:
+                await touch(session, who.session_id, now)
+        return who
+
+
+BOOTH = web.AppKey("booth", Booth)
+
+
+def caller_of(request: web.Request) -> Caller:
+    """Who is logged in: every query of a page begins with this number's id."""
+    return cast(Caller, request[VISITOR])
