@@ -6,7 +6,7 @@ from typing import cast
 from aiohttp import web
 
 from billing.customers.logins import touch
-from billing.voip import logins
+from billing.voip import logins, numbers
 from billing.voip.logins import Caller
 from config.i18n import N_
 from portal.limits import Rate, RequestLimit
@@ -50,6 +50,10 @@ class Booth(Zone):
     @property
     def url(self) -> str:
         return self.settings.voip.url.rstrip("/")
+
+    def shown(self, number: str) -> str:
+        """A number as people here write it."""
+        return numbers.shown(number, self.settings.isp.country)
 
     async def find_visitor(self, token: str) -> Caller | None:
         now = self.now()

@@ -8,7 +8,6 @@ from aiohttp import web
 
 from billing.voip import calls_csv, months, operations
 from billing.voip.credit import Credit
-from billing.voip.numbers import shown
 from billing.voip.tables import VoipCall
 from portal.forms import text_of
 from portal.guard import page
@@ -40,7 +39,7 @@ async def calls_page(request: web.Request) -> web.StreamResponse:
         calls=found[:ROWS_MAX],
         count=len(found),
         total=Credit.total(call.charged for call in found),
-        shown=shown,
+        shown=booth.shown,
     )
 
 

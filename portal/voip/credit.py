@@ -15,7 +15,6 @@ from aiohttp import web
 from billing.dunning.payment_order import PaymentOrder
 from billing.money import Money
 from billing.voip import logins, operations, topping_up
-from billing.voip.numbers import shown
 from billing.voip.topping_up import CapReached, TopUp
 from config.errors import NotAllowed, NotFound
 from config.i18n import N_
@@ -41,7 +40,7 @@ async def credit_page(request: web.Request) -> web.StreamResponse:
         request,
         "credit.html",
         number=number,
-        shown=shown(number.number),
+        shown=booth.shown(number.number),
         allowance=allowance,
         made=made[:TOP_UPS_SHOWN],
         coupons=coupons,
@@ -67,7 +66,7 @@ async def _ask(request: web.Request, amount: Money, said: str = "") -> web.Strea
     return page(
         request,
         "confirm.html",
-        shown=shown(number.number),
+        shown=booth.shown(number.number),
         number=number,
         amount=amount,
         key=key,
@@ -114,7 +113,13 @@ async def topped_up_page(request: web.Request) -> web.StreamResponse:
     picture = qr_picture(order.qr) if order.qr else ""
     payment = {"order": order, "owed": one.amount}
     return page(
-        request, "topped_up.html", number=number, shown=shown(number.number), one=one, payment=payment, picture=picture
+        request,
+        "topped_up.html",
+        number=number,
+        shown=booth.shown(number.number),
+        one=one,
+        payment=payment,
+        picture=picture,
     )
 
 

@@ -25,9 +25,8 @@ async def price_page(request: web.Request) -> web.StreamResponse:
         except ValueError:
             is_wrong = True
     status = HTTPStatus.UNPROCESSABLE_ENTITY if is_wrong else HTTPStatus.OK
-    country = request.app[BOOTH].settings.isp.country
-    shown = numbers.shown(str(found.called)) if found else ""
-    name = _short_name(found, country, request) if found else ""
+    shown = request.app[BOOTH].shown(str(found.called)) if found else ""
+    name = _short_name(found, request) if found else ""
     return page(
         request, "price.html", typed=typed, found=found, shown=shown, name=name, is_wrong=is_wrong, status=status
     )
@@ -52,8 +51,9 @@ async def _price(request: web.Request, typed: str) -> Price:
         return await price_of(session, typed, booth.settings, deck=deck, at=booth.now())
 
 
-def _short_name(found: Price, country: str, request: web.Request) -> str:
+def _short_name(found: Price, request: web.Request) -> str:
     """What a short number is: the fire brigade, directory enquiries …"""
+    country = request.app[BOOTH].settings.isp.country
     short = numbers.short_number(found.called.digits, country) if found.called.is_short else None
     return short.names.get(request.app[BOOTH].language_of(request), "") if short else ""
 

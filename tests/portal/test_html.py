@@ -1,4 +1,4 @@
-"""Every page of the portal and of the notice server is valid HTML."""
+"""Every page of the portal, of the VoIP zone and of the notice server is valid HTML."""
 
 import shutil
 from pathlib import Path
@@ -13,6 +13,7 @@ from tests.portal.customer.house import House, house
 from tests.portal.notice.test_pages import every_page
 from tests.portal.subscribers import settings_in
 from tests.portal.valid_html import VALIDATOR, problems
+from tests.portal.voip.street import street
 from tests.story.conftest import require
 
 OPEN = ("/login", "/forgot", "/reset?t=x", "/confirm-email?t=x")
@@ -56,6 +57,23 @@ async def test_every_page_of_the_portal_is_valid(store: Store, tmp_path: Path, l
     async with house(store, tmp_path, "extension_days = 7", demo_login=("501", "a password")) as portal:
         await furnish(store, months=70)
         pages = await portal_pages(portal, language)
+
+    assert all(f'<html lang="{language}">' in html for html in pages.values())
+    assert problems(pages, tmp_path / "pages") == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_every_page_of_the_voip_zone_is_valid(store: Store, tmp_path: Path, language: str) -> None:
+    async with street(store, tmp_path) as voip:
+        nobody, jana = voip.browser(**{"Accept-Language": language}), await voip.browser().enter()
+        await jana.post("/language", language=language)
+        numbers = ("112", "1188", "601123456", "%2B4930123456", "%2B88212345678", "nothing", "800123456")
+        prices = [f"/?number={number}" for number in numbers]
+        pages = {path: (await nobody.get(path)).html for path in ("/", "/login", *prices)}
+        inside = ("/credit", "/top-up?amount=300.00", "/top-up?amount=1000.00", "/top-ups/2600000001", "/calls")
+        pages |= {path: (await jana.get(path)).html for path in (*inside, "/calls?q=nothing", "/account", "/nowhere")}
+        pages["wrong password"] = (await nobody.post("/login", number="456", password="not that")).html
+        pages["wrong old password"] = (await jana.post("/account", old="x", new="y")).html
 
     assert all(f'<html lang="{language}">' in html for html in pages.values())
     assert problems(pages, tmp_path / "pages") == []

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from billing.customers.passwords import hash_password
+from billing.customers.tables import Customer
 from billing.invoicing.tables import Invoice
 from billing.store.engine import Store
 from billing.store.tables import JournalEntry, Mail
@@ -29,7 +30,7 @@ PASSWORD, PETRS_PASSWORD, SECONDS_PASSWORD = "tri-slova-a-kun", "ctyri-ruzove-ho
 _HASHES = {password: hash_password(password) for password in (PASSWORD, PETRS_PASSWORD, SECONDS_PASSWORD)}
 
 
-def settings_in(folder: Path, url: str = ORIGIN) -> Settings:
+def settings_in(folder: Path, url: str = ORIGIN, portal_url: str = "https://portal.isp.example") -> Settings:
     """Settings of a VoIP zone with a signing key."""
     secrets = folder / "secrets"
     secrets.mkdir(exist_ok=True)
@@ -41,7 +42,7 @@ def settings_in(folder: Path, url: str = ORIGIN) -> Settings:
         phone = "+420 800 555 019"
         email = "podpora@isp.example"
         iban = "CZ6508000000192000145399"
-        portal_url = "https://portal.isp.example"
+        portal_url = "{portal_url}"
         [secrets]
         directory = "{secrets}"
         [portal]
@@ -112,6 +113,7 @@ async def furnish(store: Store) -> dict[str, int]:
     }
     passwords = {NUMBER: PASSWORD, SECOND: SECONDS_PASSWORD, PETRS: PETRS_PASSWORD}
     async with store.transaction() as session:
+        await session.execute(update(Customer).values(language="en"))
         for number, number_id in ids.items():
             row = await session.get_one(VoipNumber, number_id)
             hashed = _HASHES[passwords[number]]

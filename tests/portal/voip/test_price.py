@@ -64,7 +64,7 @@ async def test_a_number_without_a_price_can_not_be_called(voip: Street) -> None:
     assert "can't be called from us" in (await browser.get("/?number=%2B88212345678")).text
 
 
-@pytest.mark.parametrize("typed", ["abc", "1", "+", "601 123 456 789 012 345 678", "<script>"])
+@pytest.mark.parametrize("typed", ["abc", "1", "%2B", "601 123 456 789 012 345 678", "<script>"])
 async def test_what_is_no_number_is_said_to_be_none(voip: Street, typed: str) -> None:
     browser = voip.browser()
 
