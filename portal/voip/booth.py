@@ -14,9 +14,6 @@ from portal.zone import VISITOR, Zone
 
 PRICES = Rate(interval_seconds=1, burst=40)
 """Questions for a price from one address."""
-ENDINGS = Rate(interval_seconds=3, burst=40)
-"""Tries of one ending from everywhere: three digits are soon guessed by many. The full number is not concerned, so
-nobody is locked out."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +37,10 @@ class Booth(Zone):
     demo_login: tuple[str, str] | None = None
     """Ending and password that the demo's log-in page names."""
     prices: RequestLimit = field(init=False)
-    endings: RequestLimit = field(init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "prices", RequestLimit(PRICES))
-        object.__setattr__(self, "endings", RequestLimit(ENDINGS))
 
     @property
     def url(self) -> str:

@@ -45,7 +45,7 @@ async def price_json(request: web.Request) -> web.StreamResponse:
 async def _price(request: web.Request, typed: str) -> Price:
     """By the tariff of whoever is logged in, else by the standard one; raises `ValueError` for what is no number."""
     booth = request.app[BOOTH]
-    spend(booth.prices, booth.address_of(request))
+    spend(booth.prices, booth.source_of(request))
     deck = caller_of(request).deck if VISITOR in request else decks.STANDARD
     async with booth.store.reading() as session:
         return await price_of(session, typed, booth.settings, deck=deck, at=booth.now())

@@ -46,11 +46,11 @@ async def login(request: web.Request) -> web.StreamResponse:
     booth, form = request.app[BOOTH], await request.post()
     number = text_of(form.get("number"), _NUMBER_LENGTH_MAX)
     password = text_of(form.get("password"), _PASSWORD_LENGTH_MAX)
-    digits, address = "".join(filter(str.isdigit, number)), booth.address_of(request)
-    spend(booth.logins, address)
-    spend(booth.guesses, (digits, address))
+    digits, source = "".join(filter(str.isdigit, number)), booth.source_of(request)
+    spend(booth.logins, source)
+    spend(booth.guesses, (digits, source))
     if len(digits) == ENDING_DIGITS:
-        spend(booth.endings, digits)
+        spend(booth.strangers, digits)
     async with booth.store.reading() as session:
         candidates = await operations.log_in_candidates(session, number, booth.settings.isp.country)
     async with _VERIFIED_AT_ONCE:
@@ -97,7 +97,7 @@ async def change_password(request: web.Request) -> web.StreamResponse:
     """A new password needs the old one; every other browser is logged out, this one gets a new session."""
     booth, form, who = request.app[BOOTH], await request.post(), caller_of(request)
     old, new = (text_of(form.get(name), _PASSWORD_LENGTH_MAX + 1) for name in ("old", "new"))
-    spend(booth.guesses, (who.number, booth.address_of(request)))
+    spend(booth.guesses, (who.number, booth.source_of(request)))
     async with booth.store.reading() as session:
         hashed = (await session.get_one(VoipNumber, who.number_id)).password_hash
     is_right = await asyncio.to_thread(verify_password, old, hashed)
