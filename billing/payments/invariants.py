@@ -5,6 +5,7 @@ the sum of rows that never change, so it can be rebuilt; here it is compared. Of
 it is named. Everything is summed by the database: a hundred thousand invoices need no memory here.
 """
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, String, cast, func, literal, selec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.tables import Contract
-from billing.invoicing.tables import Invoice, InvoiceLine, InvoiceVat, NumberSeries
+from billing.invoicing.tables import Invoice, InvoiceLine, InvoiceVat, NumberSeries, Party
 from billing.money import ZERO, Money
 from billing.payments import ledger
 from billing.payments.tables import Allocation, LedgerTransaction, Payment, PaymentReturn, Posting
@@ -23,6 +24,7 @@ from config.errors import Problem
 _OF_CONTRACTS = (ledger.RECEIVABLE, ledger.CREDIT, ledger.VOIP)
 _OF_NOBODY = (ledger.SUSPENSE, ledger.OTHER, ledger.REVENUE, ledger.VAT, ledger.VOIP_PREPAID)
 _INVOICE_KEY = "invoice:"
+_ROWS_AT_ONCE = 1000
 _ISSUED = Invoice.series_id.is_not(None)
 """By Hradlo; other documents have neither lines nor VAT here."""
 
@@ -44,10 +46,13 @@ async def verify(session: AsyncSession) -> list[Problem]:
     """Of each invariant, the first row that breaks it; empty when the books are right."""
     found = [
         await _unsound_transaction(session),
+        await _orphaned_posting(session),
         await _unbalanced_whole(session),
         await _strange_posting(session),
         *[await _unequal(session, each) for each in _equalities(session.get_bind().dialect.name)],
         await _payment_without_fact(session),
+        await _misdated_invoice(session),
+        await _changed_party(session),
         await _foreign_allocation(session),
         await _gap_in_series(session),
         await _period_invoiced_twice(session),
@@ -205,6 +210,18 @@ async def _unsound_transaction(session: AsyncSession) -> Problem | None:
     return Problem(f"ledger {key}", f"sums to {amount} instead of zero" if amount else "is not sealed")
 
 
+async def _orphaned_posting(session: AsyncSession) -> Problem | None:
+    query = (
+        select(Posting.id)
+        .outerjoin(LedgerTransaction, LedgerTransaction.id == Posting.transaction_id)
+        .where(LedgerTransaction.id.is_(None))
+        .order_by(Posting.id)
+        .limit(1)
+    )
+    posting_id = await session.scalar(query)
+    return Problem(f"posting {posting_id}", "belongs to no fact") if posting_id is not None else None
+
+
 async def _unbalanced_whole(session: AsyncSession) -> Problem | None:
     total = await session.scalar(select(func.sum(Posting.amount)))
     return Problem("ledger", f"all postings sum to {total} instead of zero") if total else None
@@ -234,6 +251,35 @@ async def _payment_without_fact(session: AsyncSession) -> Problem | None:
     )
     payment_id = await session.scalar(missing)
     return Problem(f"payment {payment_id}", "is not in the ledger") if payment_id is not None else None
+
+
+async def _misdated_invoice(session: AsyncSession) -> Problem | None:
+    """An invoice that Hradlo issued is in the ledger, on its day."""
+    key = literal(_INVOICE_KEY) + Invoice.number + literal(":opened")
+    query = (
+        select(Invoice.number, Invoice.issued_on, LedgerTransaction.effective_on)
+        .outerjoin(LedgerTransaction, LedgerTransaction.key == key)
+        .where(_ISSUED, Invoice.kind == "invoice")
+        .where(LedgerTransaction.id.is_(None) | (LedgerTransaction.effective_on != Invoice.issued_on))
+        .order_by(Invoice.id)
+        .limit(1)
+    )
+    row = (await session.execute(query)).first()
+    if row is None:
+        return None
+    number, issued_on, posted_on = row
+    return Problem(f"invoice {number}", f"was issued on {issued_on}, but the ledger has it on {posted_on or 'no day'}")
+
+
+async def _changed_party(session: AsyncSession) -> Problem | None:
+    """A seller or buyer of issued documents is what it was on their day: its hash says so."""
+    parties = select(Party.id, Party.sha256, Party.content).order_by(Party.id)
+    async for party_id, sha256, content in await session.stream(parties.execution_options(yield_per=_ROWS_AT_ONCE)):
+        if hashlib.sha256(content.encode()).hexdigest() != sha256:
+            return Problem(
+                f"party {party_id}", "does not match its hash: somebody changed a seller or buyer of documents"
+            )
+    return None
 
 
 async def _foreign_allocation(session: AsyncSession) -> Problem | None:

@@ -1,5 +1,6 @@
 """The invariants of the books: an honest store keeps them all, and of each the first row that breaks it is named."""
 
+import sqlite3
 from collections.abc import Sequence
 from datetime import date
 
@@ -118,6 +119,14 @@ BROKEN: list[tuple[str, list[str]]] = [
     (
         "UPDATE ledger_transaction SET is_sealed = 0 WHERE key = 'invoice:26003:opened'",
         ["ledger invoice:26003:opened: is not sealed"],
+    ),
+    (
+        "UPDATE ledger_transaction SET effective_on = '2020-01-01' WHERE key = 'invoice:27001:opened'",
+        ["invoice 27001: was issued on 2026-01-01, but the ledger has it on 2020-01-01"],
+    ),
+    (
+        "INSERT INTO party (sha256, content) VALUES ('0', '{}')",
+        ["party 1: does not match its hash: somebody changed a seller or buyer of documents"],
     ),
     # 2: an account is one of the ledger's, and a contract's where it must be
     (
@@ -243,6 +252,15 @@ async def test_a_released_line_may_be_invoiced_again(store: Store) -> None:
     )
 
     assert await problems(store) == []
+
+
+async def test_a_posting_whose_fact_is_gone_is_named(store: Store, database_url: str) -> None:
+    await busy_world(store)
+    await break_rows(store)
+    with sqlite3.connect(database_url.removeprefix("sqlite:///")) as database:  # where foreign keys are not looked at
+        database.execute("DELETE FROM ledger_transaction WHERE id = 1")
+
+    assert "posting 1: belongs to no fact" in await problems(store)
 
 
 async def test_what_verify_sums_is_what_the_ledger_holds(store: Store) -> None:
