@@ -29,6 +29,7 @@ NAMES = (
     "billing_run",
     "voip",
     "portal",
+    "voip_authorize",
 )
 QUICK = 0.01
 
