@@ -12,7 +12,7 @@ set -eu
 HOME_DIRECTORY=/opt/hradlo
 CONFIG=/etc/hradlo/hradlo.toml
 BACKUPS=/var/lib/hradlo/backups
-UNITS="hradlo.service hradlo-web.service hradlo-web.socket hradlo-portal.socket"
+UNITS="hradlo.service hradlo-web.service hradlo-web.socket hradlo-portal.socket hradlo-exchange.socket"
 SERVICES="hradlo.service hradlo-web.service"
 PYTHON=${PYTHON:-/usr/bin/python3}
 
