@@ -24,6 +24,8 @@ from billing.payments.tables import Allocation, Payment
 from billing.services.cover import invoiced_until
 from billing.services.tables import Product, Service, ServiceAddress
 from billing.store.tables import Mail
+from billing.voip.numbers import shown
+from billing.voip.tables import VoipNumber
 from config.errors import NotFound
 from config.settings import Settings
 
@@ -64,6 +66,17 @@ class ServiceView:
     """Of an insurance, the day until which one is covered."""
     line: str
     addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneView:
+    """A telephone number of a contract."""
+
+    number: str
+    """As people write it."""
+    contract_number: str
+    is_blocked: bool
+    credit: Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +264,20 @@ async def _addresses(session: AsyncSession, customer_id: int) -> dict[int, list[
     return found
 
 
+async def phones(session: AsyncSession, customer_id: int, country: str) -> list[PhoneView]:
+    """The customer's telephone numbers with their credit; closed ones are not shown."""
+    rows = await session.execute(
+        select(VoipNumber.number, VoipNumber.state, VoipNumber.balance, Contract.number)
+        .join(Contract, Contract.id == VoipNumber.contract_id)
+        .where(Contract.customer_id == customer_id, VoipNumber.state != "closed")
+        .order_by(VoipNumber.number)
+    )
+    return [
+        PhoneView(shown(number, country), contract_number, state == "blocked", balance.in_money())
+        for number, state, balance, contract_number in rows
+    ]
+
+
 async def years(session: AsyncSession, customer_id: int) -> list[int]:
     """The years in which there are invoices, the newest first."""
     year = func.extract("year", Invoice.issued_on)
@@ -356,9 +383,9 @@ async def payments(
 
 async def notices(session: AsyncSession, customer_id: int, limit: int) -> list[NoticeRecord]:
     """The newest notices: when it was shown, and who read it where."""
-    shown = select(func.min(Showing.at)).where(Showing.notice_id == Notice.id).scalar_subquery()
+    first_shown = select(func.min(Showing.at)).where(Showing.notice_id == Notice.id).scalar_subquery()
     rows = await session.execute(
-        select(Contract.number, Notice.opened_at, shown, Acknowledgement, Notice.closed_at)
+        select(Contract.number, Notice.opened_at, first_shown, Acknowledgement, Notice.closed_at)
         .join(Contract, Contract.id == Notice.contract_id)
         .outerjoin(Acknowledgement, Acknowledgement.notice_id == Notice.id)
         .where(Contract.customer_id == customer_id)

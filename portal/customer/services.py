@@ -23,8 +23,10 @@ async def services(request: web.Request) -> web.StreamResponse:
     office, who = request.app[OFFICE], customer_of(request)
     async with office.store.reading() as session:
         found = await overview.services(session, who.customer_id)
+        phones = await overview.phones(session, who.customer_id, office.settings.isp.country)
         contracts = await overview.balances(session, who.customer_id, office.settings, office.policy, office.now())
-    return page(request, "services.html", services=found, contracts={each.number: each for each in contracts})
+    by_number = {each.number: each for each in contracts}
+    return page(request, "services.html", services=found, phones=phones, contracts=by_number)
 
 
 async def usage_page(request: web.Request) -> web.StreamResponse:

@@ -16,6 +16,8 @@ from billing.payments.tables import Allocation, Payment
 from billing.services.tables import Product, Service, ServiceAddress, Usage
 from billing.store.engine import Store
 from billing.store.tables import Mail
+from billing.voip.credit import Credit
+from billing.voip.tables import VoipNumber
 from tests.portal.customer.house import NOW
 
 PRAGUE = ZoneInfo("Europe/Prague")
@@ -48,7 +50,7 @@ async def _contract(session: AsyncSession, number: str) -> int:
 async def _services(session: AsyncSession, contract_id: int, internet_id: int) -> None:
     products = [
         Product(kind="insurance", name="Pojištění zařízení"),
-        Product(kind="voip", name="Pevná linka 571 123 456"),
+        Product(kind="voip", name="Pevná linka"),
         Product(kind="internet", name="Rádio 20"),
         Product(kind="other", name="Veřejná IP adresa"),
     ]
@@ -64,6 +66,8 @@ async def _services(session: AsyncSession, contract_id: int, internet_id: int) -
     owned = [
         Service(contract_id=contract_id, product_id=id_, **period) for id_, period in zip(ids, periods, strict=True)
     ]
+    phone = {"number": "+420571123456", "ending": "456", "deck": "standard", "balance": Credit.parse("128.4050")}
+    session.add(VoipNumber(contract_id=contract_id, created_at=NOW, **phone))
     session.add_all([*owned, ServiceAddress(service_id=internet_id, network="2001:db8:40:1200::/56")])
     await session.execute(update(Service).where(Service.id == internet_id).values(billed_elsewhere_until_on=paid_until))
 

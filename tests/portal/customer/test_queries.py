@@ -13,6 +13,7 @@ from billing.invoicing.tables import Invoice
 from billing.money import Money
 from billing.services.tables import Product, Service, ServiceAddress
 from billing.store.engine import Store
+from billing.voip.tables import VoipNumber
 from portal.customer.routes import ROUTES
 from tests.portal.customer.furnished import furnish, mail
 from tests.portal.customer.house import JANA, NOW, Browser, House
@@ -61,6 +62,8 @@ async def give_more_of_everything(store: Store) -> None:
             session.add_all([service, mail(contract.id, 100 + n, "Upomínka")])
             session.add(Notice(contract_id=contract.id, opened_at=NOW - timedelta(days=1)))
             await session.flush()
+            phone = {"number": f"+4205711000{n:02}", "ending": f"0{n:02}", "deck": "standard"}
+            session.add(VoipNumber(contract_id=contract.id, created_at=NOW, **phone))
             session.add(ServiceAddress(service_id=service.id, network=f"100.65.0.{n}"))
             due_on = date(2026, 10, 15)
             row = {"number": str(880000 + n), "contract_id": contract.id, "issued_on": due_on, "due_on": due_on}

@@ -1,5 +1,6 @@
 """What a customer finds in each section, and what can be changed there."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from billing.money import Money
 from billing.services.tables import Service, Usage
 from billing.store.engine import Store
 from config.errors import NotAllowed
+from tests.portal.customer.furnished import furnish
 from tests.portal.customer.house import JANA, NOW, Browser, House, house
 
 
@@ -273,3 +275,59 @@ async def test_after_a_wrong_form_another_language_leads_to_the_page_with_the_fo
     page = await jana.ask("POST", "/contacts", {"csrf": jana.csrf, "email": "x@"}, came_from)
 
     assert (page.status, 'name="to" value="/contacts"' in page.text) == (422, True)
+
+
+async def test_a_telephone_number_is_shown_with_its_credit_and_to_nobody_else(
+    portal: House, jana: Browser, petr: Browser
+) -> None:
+    await furnish(portal.store, months=1, hourly_days=1)
+
+    text = (await jana.get("/services")).text
+
+    assert "+420 571 123 456" in text
+    assert "CZK\N{NO-BREAK SPACE}128.41" in text
+    assert "571" not in (await petr.get("/services")).text
+
+
+async def test_an_insurance_says_until_when_it_is_invoiced(portal: House, jana: Browser) -> None:
+    await furnish(portal.store, months=1, hourly_days=1)
+
+    assert re.search(r"Covered until</dt><dd>31.December.2026<", (await jana.get("/services")).text)
+
+
+async def test_a_paid_invoice_says_when_and_from_which_account(portal: House, jana: Browser) -> None:
+    await furnish(portal.store, months=3, hourly_days=1)
+
+    row = (await jana.get("/billing?q=25899999")).text.partition("<tbody>")[2].partition("</tr>")[0]
+
+    assert re.search(r"paid.*13.August.2026 · from account 2800123456/2010", row)
+
+
+async def test_goods_are_found_by_their_name_and_serial_number(portal: House, jana: Browser) -> None:
+    await furnish(portal.store, months=3, hourly_days=1)
+
+    for wanted in ("archer", "2C4-8F11-77A1"):
+        text = (await jana.get(f"/billing?q={wanted}")).text
+        assert "2588001" in text
+        assert "25899999" not in text
+
+
+async def test_reminders_can_be_read_again(portal: House, jana: Browser) -> None:
+    await furnish(portal.store, months=1, hourly_days=1)
+
+    text = (await jana.get("/notices")).text
+
+    assert "Upomínka: 599,00 Kč po splatnosti" in text
+    assert "to 501@isp.example" in text
+    assert "Prosíme o zaplacení faktury 261001." in text
+
+
+async def test_a_suspended_customer_reads_that_an_extension_brings_the_line_back(store: Store, tmp_path: Path) -> None:
+    async with house(store, tmp_path, "extension_days = 7") as portal:
+        jana = portal.browser()
+        await jana.log_in()
+        await set_line(portal, "suspended")
+
+        text = (await jana.get("/paid")).text
+
+    assert "the connection comes back at once" in text
