@@ -17,12 +17,19 @@ class Clock(Protocol):
         """The present instant, aware, in UTC."""
         ...
 
+    def boottime_seconds(self) -> float:
+        """Seconds since the machine started, asleep or not: what nobody can set."""
+        ...
+
 
 class SystemClock:
     """The machine's own clock."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    def boottime_seconds(self) -> float:
+        return _boottime_seconds()
 
 
 class TestClock:
@@ -31,19 +38,31 @@ class TestClock:
     __test__ = False  # pytest: this is no test class
 
     def __init__(self, now: datetime) -> None:
-        self.move_to(now)
+        self._boottime_seconds = 0.0
+        self._now = datetime.max.replace(tzinfo=UTC)
+        self.jump_to(now)
 
     def now(self) -> datetime:
         return self._now
 
+    def boottime_seconds(self) -> float:
+        return self._boottime_seconds
+
     def move_to(self, now: datetime) -> None:
-        if now.tzinfo is None:
-            raise ValueError("a clock needs an aware instant")
-        self._now = now.astimezone(UTC)
+        """Time passes until an instant; one that is past makes the clock jump back."""
+        before = self._now
+        self.jump_to(now)
+        self._boottime_seconds += max(0.0, (self._now - before).total_seconds())
 
     def advance(self, **delta: float) -> None:
         """Moves the clock by a `timedelta`'s arguments, e.g. ``advance(days=1)``."""
-        self._now += timedelta(**delta)
+        self.move_to(self._now + timedelta(**delta))
+
+    def jump_to(self, now: datetime) -> None:
+        """Somebody sets the clock; no time passes."""
+        if now.tzinfo is None:
+            raise ValueError("a clock needs an aware instant")
+        self._now = now.astimezone(UTC)
 
 
 class OffsetClock:
@@ -62,6 +81,14 @@ class OffsetClock:
             return datetime.now(UTC) + offset
         except (OSError, ValueError, OverflowError):
             return datetime.now(UTC)
+
+    def boottime_seconds(self) -> float:
+        """Time that passed, too: what moves a daemon is no jump of its clock."""
+        return _boottime_seconds() + (self.now() - datetime.now(UTC)).total_seconds()
+
+
+def _boottime_seconds() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def monotonic_seconds() -> float:

@@ -12,10 +12,15 @@ from config.setting_types import MAIN_SITE, Address, Fingerprint, Site, V4Addres
 class Enforcement(Section):
     """What is done on the network, and where."""
 
+    mode: Literal["enforce", "monitor"] = Field(
+        "enforce",
+        description="monitor: everything is decided, shown and reported to you, and no line is restricted; for the "
+        "first weeks.",
+    )
     driver: Literal["nftables", "routeros", "dryrun"] = Field(
         "nftables",
         description="nftables: this gateway, and the routers of [[routeros]] if there are any; routeros: those "
-        "alone; dryrun decides and mails, but writes nothing anywhere.",
+        "alone; dryrun: a network that exists in memory only, for a trial on a desk.",
     )
     site: Site = Field(MAIN_SITE, description="This gateway's name, where there are several; see docs/gateways.md.")
     subscriber_interfaces: tuple[str, ...] = Field((), description="Interfaces behind which subscribers are.")

@@ -19,6 +19,8 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, ValidationError
 
 from config import demands
+from config.bank_settings import Fio, Payments
+from config.brake_settings import Brake
 from config.errors import Problem, SettingsError
 from config.network_settings import Enforcement, RouterOs
 from config.section import Section
@@ -188,6 +190,7 @@ class Mail(Section):
     security: Literal["none", "starttls", "tls"] = Field("none", description="Encryption of the connection.")
     username: str = Field("", description="Then the secret smtp_password is needed.")
     sender: str = Field("", description='For example "My ISP <billing@isp.example>".')
+    admin: str = Field("", description="Your own address: the daily report, and what needs you at once.")
     per_minute: int = Field(60, ge=1, description="At most so many mails a minute, so that a run is no spam wave.")
     bulk_per_minute: int = Field(
         30, ge=1, description="… and so many of these with new invoices, after all others: a month's run takes hours."
@@ -235,34 +238,14 @@ class Documents(Section):
     processes: int = Field(2, ge=1, le=64, description="So many PDFs are made at the same time.")
 
 
-class Payments(Section):
-    """Where bank statements come from."""
-
-    accounts: tuple[str, ...] = Field(
-        (), description="Your accounts as statements name them (number, or number/bank code); empty = any."
-    )
-    watch_folder: Path | None = Field(
-        None,
-        description="Statements dropped here are imported by themselves.",
-        examples=["/var/lib/hradlo/statements"],
-    )
-    watch_seconds: int = Field(10, ge=1, description="How often the folder is looked at.")
-
-
-class Fio(Section):
-    """Movements straight from Fio banka, by its API (docs/bank.md). Off without `tokens`."""
-
-    tokens: tuple[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], ...] = Field(
-        (), description="Names of the secrets that hold a token, one for each account, for example fio_token."
-    )
-    every_minutes: int = Field(15, ge=1, le=1440, description="How often each account is asked.")
-    url: Url = Field("https://fioapi.fio.cz/v1/rest", description="Where the API is; a token is sent nowhere else.")
-
-
 class Daemon(Section):
     """The running program."""
 
     runtime_directory: Path = Field(Path("/run/hradlo"), description="The doorbell and the lock live here.")
+    state_directory: Path = Field(
+        Path("/var/lib/hradlo"),
+        description="Holds what this gateway last saw of the database, to notice that it was restored.",
+    )
     log_format: Literal["auto", "json", "text"] = Field("auto", description="auto = text on a terminal, else JSON.")
 
 
@@ -278,6 +261,7 @@ class Settings(Section):
     portal: Portal = Portal()  # type: ignore[call-arg]
     usage: Usage = Usage()  # type: ignore[call-arg]
     enforcement: Enforcement = Enforcement()  # type: ignore[call-arg]
+    brake: Brake = Brake()  # type: ignore[call-arg]
     mail: Mail = Mail()  # type: ignore[call-arg]
     invoicing: Invoicing = Invoicing()  # type: ignore[call-arg]
     documents: Documents = Documents()  # type: ignore[call-arg]

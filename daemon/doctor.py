@@ -111,7 +111,7 @@ async def _engine(settings: Settings) -> list[Finding]:
 async def _network(settings: Settings) -> list[Finding]:
     name = f"driver {settings.enforcement.driver}"
     if settings.enforcement.driver == "dryrun":
-        return [Finding(name, True, "decides and mails, and writes nothing to the network")]
+        return [Finding(name, True, "a network in memory only, for a trial on a desk")]
     try:
         async with open_drivers(settings) as drivers:
             found = await asyncio.gather(*(_site(name, site, driver) for site, driver in drivers.items()))

@@ -15,6 +15,7 @@ from datetime import datetime
 import structlog
 
 from billing.dunning.recording import LineChange, record_lines
+from billing.dunning.rules import STRICTNESS
 from billing.store.engine import Store
 from config.clock import Clock
 from config.errors import DriverError
@@ -68,6 +69,8 @@ class Enforcer:
         self.driver = driver
         self.trouble = ""
         """Why the site was not reached the last time: then how it is, is unknown."""
+        self.shows_notices = True
+        """The notice server answers; else nobody is led to it. What is recorded stays: this is no restoration."""
         self._failures = 0
         self._settings = settings
         self._store = store
@@ -126,15 +129,21 @@ class Enforcer:
     async def plan_for(self, known: Known) -> Plan:
         """What a round would do; only looks."""
         seen = await self.driver.observe()
-        return plan(self._desired(known, known.wanted(self.site), seen), seen)
+        return _allowed(plan(self._desired(known, known.wanted(self.site), seen), seen), known)
 
     def _desired(self, known: Known, wanted: Mapping[int, str], seen: Observed) -> Desired:
-        return Desired(desired_lines(wanted, known.networks_at(self.site)), self._garden(seen.garden))
+        return Desired(desired_lines(self._shown(wanted), known.networks_at(self.site)), self._garden(seen.garden))
+
+    def _shown(self, wanted: Mapping[int, str]) -> Mapping[int, str]:
+        """Nobody is led to a notice that nobody shows; who is suspended stays so, and reaches banks and DNS."""
+        if self.shows_notices:
+            return wanted
+        return {contract_id: line for contract_id, line in wanted.items() if line != "notice"}
 
     async def _enforce_all(self, known: Known, wanted: Mapping[int, str]) -> Plan:
         self._observed = None
         seen = await self.driver.observe()
-        return await self._apply(plan(self._desired(known, wanted, seen), seen), seen)
+        return await self._apply(_allowed(plan(self._desired(known, wanted, seen), seen), known), seen)
 
     async def _enforce_some(self, known: Known, wanted: Mapping[int, str], todo: _Todo) -> Plan:
         """Plans for a few contracts on what was last seen; everything else is left to the next full round."""
@@ -143,7 +152,8 @@ class Enforcer:
         networks = known.networks_at(self.site)
         addresses = todo.addresses.union(*(networks.get(i, ()) for i in todo.contract_ids))
         part = Observed({a: seen.lines[a] for a in addresses if a in seen.lines}, seen.garden, seen.is_installed)
-        return await self._apply(plan(Desired(desired_lines(wanted, networks), seen.garden), part), seen)
+        desired = Desired(desired_lines(self._shown(wanted), networks), seen.garden)
+        return await self._apply(_allowed(plan(desired, part), known), seen)
 
     async def _apply(self, made: Plan, seen: Observed) -> Plan:
         self._observed = None  # unknown, unless the driver succeeds
@@ -162,6 +172,7 @@ class Enforcer:
             LineChange(contract_id, before, after)
             for contract_id in contract_ids
             if (after := wanted.get(contract_id, "open")) != (before := recorded.get(contract_id, "open"))
+            and not (known.verdict.is_frozen and STRICTNESS[after] > STRICTNESS[before])
         ]
         for start in range(0, len(changes), RECORDED_AT_ONCE):
             chunk = changes[start : start + RECORDED_AT_ONCE]
@@ -169,3 +180,10 @@ class Enforcer:
                 await record_lines(session, self.site, chunk, self._settings, now)
             recorded |= {change.contract_id: change.after for change in chunk}
         return tuple(changes)
+
+
+def _allowed(made: Plan, known: Known) -> Plan:
+    """While what is known may be wrong as a whole, or nothing is to be written, lines are only given back."""
+    if not known.verdict.is_frozen:
+        return made
+    return Plan(restores=made.restores, installs=made.installs) if made.restores else NOTHING

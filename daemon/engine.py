@@ -24,8 +24,10 @@ from config.settings import Settings
 from daemon import doorbell, sdnotify
 from daemon.garden import Garden
 from daemon.jobs import Jobs
+from daemon.notice_health import NoticeHealth
 from daemon.reconcile import Reconciler
 from daemon.site import Site
+from daemon.witness import Witness
 from enforcement.driver import Driver
 
 RETRY_SECONDS = 5
@@ -42,7 +44,8 @@ class Engine:
         self._store = store
         self._clock = clock
         self._garden = Garden(settings.enforcement.garden)
-        self._reconciler = Reconciler(settings, store, drivers, clock, self._garden.wanted)
+        witness = Witness(settings.daemon.state_directory, clock)
+        self._reconciler = Reconciler(settings, store, drivers, clock, self._garden.wanted, witness)
         self._sites = [Site(enforcer, settings, store, clock) for enforcer in self._reconciler.enforcers]
         self._woken = asyncio.Event()
         self._presence = Presence(settings.database.url, self._woken.set)
@@ -61,6 +64,9 @@ class Engine:
             tasks.create_task(self._keep_watchdog_fed(), name="watchdog")
             tasks.create_task(self._presence.run(), name="presence")
             tasks.create_task(self._jobs.run(), name="jobs")
+            if self._settings.enforcement.driver != "dryrun":  # else there is nobody to be led anywhere
+                health = NoticeHealth(self._settings, self._show_notices)
+                tasks.create_task(health.run(), name="notice server")
 
     # ── looks ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -99,6 +105,12 @@ class Engine:
         return min(longest, max(until, 0.05))
 
     # ── what runs beside it ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _show_notices(self, is_good: bool) -> None:
+        """The notice server answers, or does not any more."""
+        for enforcer, site in zip(self._reconciler.enforcers, self._sites, strict=True):
+            enforcer.shows_notices = is_good
+            site.wake(observes=True)
 
     async def _keep_garden(self) -> None:
         while True:

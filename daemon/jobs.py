@@ -22,11 +22,13 @@ from config.settings import Settings
 from daemon.bank_download import keep_downloading
 from daemon.call_files import keep_reading_calls
 from daemon.mailer import send_due
+from daemon.report import DailyReport
 from daemon.voip import keep_voip
 
 MAIL_EVERY_SECONDS = 5
 MAIL_AFTER_TROUBLE_SECONDS = 60
 FORGET_EVERY_SECONDS = 3600
+REPORT_EVERY_SECONDS = 60
 
 log = structlog.get_logger()
 
@@ -53,6 +55,8 @@ class Jobs:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_mailing(), name="mail")
+            if self._settings.mail.admin:
+                tasks.create_task(self._keep_reporting(), name="daily report")
             if self._settings.payments.watch_folder:
                 tasks.create_task(self._keep_importing(), name="watched folder")
             if self._settings.fio.tokens:
@@ -64,6 +68,16 @@ class Jobs:
                 tasks.create_task(reading, name="call records")
             if self._settings.usage.collect_seconds:
                 tasks.create_task(self._keep_forgetting(), name="old usage")
+
+    async def _keep_reporting(self) -> None:
+        report = DailyReport(self._settings, self._store, self._clock)
+        while True:
+            await self._duty()
+            try:
+                await report.write_if_due()
+            except (DBAPIError, HradloError, OSError) as error:
+                log.error("daily report not written", error=str(error))
+            await asyncio.sleep(REPORT_EVERY_SECONDS)
 
     async def _keep_mailing(self) -> None:
         async with Renderer.of(self._settings) as renderer:

@@ -21,8 +21,10 @@ from billing.store.engine import Store
 from config.clock import Clock
 from config.errors import DriverError
 from config.settings import Settings
+from daemon.braking import Verdict
 from daemon.deciding import Decider, Known
 from daemon.enforcing import Enforced, Enforcer, Garden, no_garden
+from daemon.witness import Witness
 from enforcement.driver import Driver
 from enforcement.state import Change, Plan
 
@@ -80,6 +82,8 @@ class Preview:
     changes: tuple[PlannedChange, ...]
     unknown: Mapping[str, str] = field(default_factory=dict)
     """Sites that were not reached, and why."""
+    verdict: Verdict = field(default_factory=Verdict)
+    """What the brake says: who would be restricted, and is not."""
 
     @property
     def is_empty(self) -> bool:
@@ -102,8 +106,9 @@ class Reconciler:
         drivers: Mapping[str, Driver],
         clock: Clock,
         garden: Garden = no_garden,
+        witness: Witness | None = None,
     ) -> None:
-        self.decider = Decider(settings, store, clock, drivers)
+        self.decider = Decider(settings, store, clock, drivers, witness)
         self.enforcers = [Enforcer(site, each, settings, store, clock, garden) for site, each in drivers.items()]
 
     @property
@@ -156,7 +161,7 @@ class Reconciler:
                 unknown[enforcer.site] = str(outcome)
             else:
                 raise outcome
-        return Preview(plans, tuple(changes), unknown)
+        return Preview(plans, tuple(changes), unknown, known.verdict)
 
 
 def _explained(site: str, changes: Iterable[Change], known: Known) -> Iterator[PlannedChange]:

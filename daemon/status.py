@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.tables import Contract
+from billing.dunning import brake
 from billing.dunning.tables import Line, Standing
 from billing.payments.tables import BankStatement, Payment
 from billing.store import outbox
@@ -28,6 +29,12 @@ class Status:
     """`running` or `stopped`"""
     clock: str
     """`good`, or what is wrong with it"""
+    mode: str
+    """`enforce` or `monitor`"""
+    brake: str
+    """`go`, or why new restrictions are held"""
+    last_run: str
+    """The last restrictions that were decided together; `hradlo undo` takes them back"""
     contracts: int
     reminded: int
     notice: int
@@ -51,6 +58,10 @@ class Status:
             yield "No engine runs here: lines stay as they are. Start it: systemctl start hradlo"
         if self.clock != "good":
             yield self.clock
+        if self.mode == "monitor":
+            yield "It only monitors: nobody is restricted. See docs/brake.md for when that may end."
+        elif self.brake != "go":
+            yield "New restrictions are held until somebody has looked: hradlo brake show"
         if self.parked:
             yield f"{self.parked} contracts are parked for absurd facts: hradlo show CONTRACT says which."
         if self.payments_waiting:
@@ -70,6 +81,9 @@ async def read_status(store: Store, settings: Settings, now: datetime) -> Status
         return Status(
             engine=engine_state(settings),
             clock=await _clock_state(session, now),
+            mode=settings.enforcement.mode,
+            brake=await brake_state(session),
+            last_run=await _last_run(session, settings),
             contracts=await _count(session, Contract.id.is_not(None)),
             reminded=stages.get("reminded", 0),
             notice=stages.get("notice", 0),
@@ -93,6 +107,20 @@ def engine_state(settings: Settings) -> str:
             return "stopped"
     except HradloError:
         return "running"
+
+
+async def brake_state(session: AsyncSession) -> str:
+    """`go`, or the reasons for which the engines hold new restrictions; for metrics, too."""
+    holds = await brake.open_holds(session)
+    return ", ".join(sorted({each.why for each in holds})) or "go"
+
+
+async def _last_run(session: AsyncSession, settings: Settings) -> str:
+    for run in await brake.last_runs(session, 1):
+        undone = ", undone" if run.undone_at else ""
+        counts = f"{run.notices} notices, {run.suspensions} suspensions{undone}"
+        return f"{run.run} ({_local(run.at, settings)}): {counts}"
+    return ""
 
 
 async def _clock_state(session: AsyncSession, now: datetime) -> str:

@@ -90,7 +90,8 @@ def test_a_room_is_hradlos_own_and_not_a_namesake(room: str) -> None:
 def test_time_is_read_in_one_place() -> None:
     """The linter bans the usual ways; this names the unusual."""
     reading = re.compile(r"\b(?:time\.time_ns|time\.localtime|time\.gmtime|clock_gettime|fromtimestamp\(time)\b")
-    elsewhere = [shown(path) for path in modules() if reading.search(path.read_text(encoding="utf-8"))]
+    found = [shown(path) for path in modules() if reading.search(path.read_text(encoding="utf-8"))]
+    elsewhere = [name for name in found if name != "config/clock.py"]
 
     assert elsewhere == []
 

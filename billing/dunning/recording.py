@@ -7,6 +7,7 @@ follows from what is true at that moment, whatever was paid since somebody first
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
@@ -14,11 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.tables import Contract, Customer
 from billing.dunning import mails
+from billing.dunning.brake import Permit, begin_run, restricted_lately, write_restrictions
 from billing.dunning.case import Case
 from billing.dunning.facts import Decision, Facts, Stage
 from billing.dunning.policy import Policy
 from billing.dunning.reading import load_facts
-from billing.dunning.rules import decide
+from billing.dunning.rules import decide_within, is_stricter
 from billing.dunning.tables import Line, Notice, Reminder, Standing
 from billing.letters.letter import Addressee
 from billing.store import journal, outbox
@@ -44,10 +46,11 @@ def is_news(facts: Facts, decision: Decision) -> bool:
 
 
 async def record(
-    session: AsyncSession, contract_ids: Collection[int], settings: Settings, now: datetime
+    session: AsyncSession, contract_ids: Collection[int], settings: Settings, now: datetime, permit: Permit
 ) -> dict[int, Decision]:
     """Decides on some contracts as they are in this transaction, and writes what is news.
 
+    A line gets stricter only as far as the brake permits; those restrictions are a run, which can be undone.
     Engines of several gateways may do so at once: one after the other, and who comes later finds no news.
     """
     await journal.lock(session)
@@ -57,16 +60,54 @@ async def record(
     drafts: list[outbox.Draft] = []
     everybody = await load_facts(session, contract_ids)
     addressees = await load_addressees(session, contract_ids)
+    run = _Run(session, permit, now)
     for facts in everybody:
-        decision = decisions[facts.contract_id] = decide(facts, policy, now)
+        allowed = await run.allowed(facts.contract_id)
+        decision = decisions[facts.contract_id] = decide_within(facts, policy, now, allowed)
+        run_id = await run.note(decision) if is_stricter(decision, facts) else None
         if is_news(facts, decision):
-            writer = _Writer(session, facts, decision, Case(facts, policy, now, facts.notice), settings)
+            writer = _Writer(session, facts, decision, policy, now, settings, run_id)
             drafts += await writer.write(addressees[facts.contract_id])
             entries += writer.entries
+    await run.write()
     await outbox.put(session, drafts, now, domain=outbox.sender_domain(settings.mail.sender))
     if entries:
         await journal.append_many(session, entries)
     return decisions
+
+
+class _Run:
+    """The restrictions of one transaction, and how many more there may be."""
+
+    def __init__(self, session: AsyncSession, permit: Permit, now: datetime) -> None:
+        self._session = session
+        self._permit = permit
+        self._now = now
+        self._lines: dict[int, str] = {}
+        self._lately: dict[str, int] | None = None
+
+    async def allowed(self, contract_id: int) -> str:
+        """The strictest line that the contract may get; asks the limit again, as another engine may have written."""
+        line = self._permit.lines.get(contract_id, "open")
+        if line == "open" or contract_id in self._permit.released:
+            return line
+        if self._lately is None:
+            self._lately = await restricted_lately(self._session, self._now)
+        return line if self._lately.get(line, 0) < self._permit.limits.get(line, 0) else "open"
+
+    async def note(self, decision: Decision) -> int:
+        """A contract's line gets stricter; returns the run's id."""
+        if self._permit.run_id is None:
+            self._permit.run_id = await begin_run(self._session, self._now)
+        line = self._lines[decision.contract_id] = decision.stage.line
+        if self._lately is not None and decision.contract_id not in self._permit.released:
+            self._lately[line] = self._lately.get(line, 0) + 1
+        return self._permit.run_id
+
+    async def write(self) -> None:
+        if self._lines and self._permit.run_id is not None:
+            run_id, released = self._permit.run_id, self._permit.released
+            await write_restrictions(self._session, run_id, self._lines, released, self._now)
 
 
 @dataclass
@@ -76,11 +117,19 @@ class _Writer:
     session: AsyncSession
     facts: Facts
     decision: Decision
-    case: Case
+    policy: Policy
+    now: datetime
     settings: Settings
+    run_id: int | None
+    """The run that makes the line stricter, if one does."""
 
     def __post_init__(self) -> None:
         self.entries: list[journal.Entry] = []
+
+    @cached_property
+    def case(self) -> Case:
+        """Not made for a contract of which nothing can be decided."""
+        return Case(self.facts, self.policy, self.now, self.facts.notice)
 
     async def write(self, addressee: Addressee) -> list[outbox.Draft]:
         drafts: list[outbox.Draft | None] = []
@@ -101,10 +150,11 @@ class _Writer:
             return
         values: dict[str, Any] = {"stage": decision.stage.value, "parked_why": parked}
         if decision.transitions:
-            values |= {"why": decision.why, "since_at": self.case.now}
+            values |= {"why": decision.why, "since_at": self.now}
         await self._upsert_standing(values)
         for step in decision.transitions:
-            self._note("stage.changed", before=step.before.value, event=step.event, after=step.after.value)
+            run = {"run": self.run_id} if self.run_id and step is decision.transitions[-1] else {}
+            self._note("stage.changed", before=step.before.value, event=step.event, after=step.after.value, **run)
         if parked != self.facts.parked_why:
             self._note("contract.parked" if parked else "contract.unparked", facts=parked)
 
@@ -116,7 +166,7 @@ class _Writer:
             return
         known = await self.session.scalar(select(Standing.contract_id).where(mine))
         if known is None:
-            first = {"contract_id": self.facts.contract_id, "why": "", "since_at": self.case.now}
+            first = {"contract_id": self.facts.contract_id, "why": "", "since_at": self.now}
             await self.session.execute(insert(Standing).values({**first, **values}))
         else:
             await self.session.execute(update(Standing).where(mine).values(**values))
@@ -125,20 +175,20 @@ class _Writer:
         assert self.facts.notice is not None
         why = self.decision.closes_notice
         closing = update(Notice).where(Notice.id == self.facts.notice.id)
-        await self.session.execute(closing.values(closed_at=self.case.now, closed_why=why))
+        await self.session.execute(closing.values(closed_at=self.now, closed_why=why))
         self._note("notice.closed", notice=self.facts.notice.id, closed_why=why)
 
     async def _open_notice(self) -> None:
-        notice = Notice(contract_id=self.facts.contract_id, opened_at=self.case.now)
+        notice = Notice(contract_id=self.facts.contract_id, opened_at=self.now)
         self.session.add(notice)
         await self.session.flush()
         self._note("notice.opened", notice=notice.id, debt=str(self.decision.debt))
 
     async def _remind(self, addressee: Addressee, anchor_id: int, after_days: int) -> outbox.Draft | None:
-        row = {"anchor_invoice_id": anchor_id, "after_days": after_days, "at": self.case.now}
+        row = {"anchor_invoice_id": anchor_id, "after_days": after_days, "at": self.now}
         await self.session.execute(insert(Reminder).values(contract_id=self.facts.contract_id, **row))
         self._note("reminder.written", after_days=after_days, debt=str(self.decision.debt))
-        is_enough = self.case.debt >= self.case.policy.minimum_debt
+        is_enough = self.case.debt >= self.policy.minimum_debt
         return mails.reminder(
             addressee,
             self.case.overdue,
@@ -160,7 +210,7 @@ class _Writer:
             suspend_at=self._suspend_at_if_mailed(),
         )
         if draft:
-            mailed = update(Notice).where(Notice.id == notice_id).values(mailed_at=self.case.now)
+            mailed = update(Notice).where(Notice.id == notice_id).values(mailed_at=self.now)
             await self.session.execute(mailed)
             self._note("notice.mailed", notice=notice_id)
         return draft
@@ -168,10 +218,10 @@ class _Writer:
     def _suspend_at_if_mailed(self) -> datetime | None:
         """When this mail alone would lead to a suspension; None where that is not the policy."""
         assert self.facts.notice is not None
-        return replace(self.case, notice=replace(self.facts.notice, mailed_at=self.case.now)).suspend_at
+        return replace(self.case, notice=replace(self.facts.notice, mailed_at=self.now)).suspend_at
 
     def _note(self, action: str, **detail: Any) -> None:
-        self.entries.append(journal.Entry(self.case.now, journal.ENGINE, action, self.facts.contract_id, detail))
+        self.entries.append(journal.Entry(self.now, journal.ENGINE, action, self.facts.contract_id, detail))
 
 
 async def load_addressees(session: AsyncSession, contract_ids: Collection[int]) -> dict[int, Addressee]:

@@ -37,7 +37,7 @@ open than its total) is not debt. One that is overdue for more than two years is
 ahead must neither suspend anybody nor forget what was claimed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
@@ -112,9 +112,10 @@ WORDS = {
 # ── the decision ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def decide(facts: Facts, policy: Policy, now: datetime) -> Decision:
+def decide(facts: Facts, policy: Policy, now: datetime, held: Collection[str] = ()) -> Decision:
     """Where the contract stands at `now`, why, what is to be written, and when to look again.
 
+    No step leads to a line in `held` (`notice`, `suspended`) that is stricter than the recorded one.
     Pure, and stable: deciding again on what `after` makes of the answer takes no further step.
     """
     if not facts.invoices and facts.stage is Stage.CLEAR and facts.notice is None:
@@ -124,7 +125,7 @@ def decide(facts: Facts, policy: Policy, now: datetime) -> Decision:
     if facts.notice is not None and not case.is_claim_enough:
         closes_notice = "paid_down" if case.overdue else "settled"
         case = replace(case, notice=None)
-    stage, transitions = _walk(case)
+    stage, transitions = _walk(case, held)
     return Decision(
         contract_id=facts.contract_id,
         contract_number=facts.contract_number,
@@ -142,11 +143,32 @@ def decide(facts: Facts, policy: Policy, now: datetime) -> Decision:
     )
 
 
-def _walk(case: Case) -> tuple[Stage, tuple[Transition, ...]]:
+def decide_within(facts: Facts, policy: Policy, now: datetime, allowed: str = "open") -> Decision:
+    """The same, but the line gets no stricter than it was recorded, or than `allowed` if that is stricter.
+
+    What can't be decided parks the contract where it stands, and says why: everybody else must go on.
+    """
+    strictest = max(STRICTNESS[facts.stage.line], STRICTNESS[allowed])
+    held: set[str] = set()
+    try:
+        while STRICTNESS[(decision := decide(facts, policy, now, held)).stage.line] > strictest:
+            held.add(decision.stage.line)
+    except Exception as error:  # whatever a damaged row may lead to
+        why = f"nothing can be decided ({type(error).__name__}: {error})"
+        return Decision(facts.contract_id, facts.contract_number, facts.stage, facts.why, parked=(why,))
+    return decision
+
+
+def is_stricter(decision: Decision, facts: Facts) -> bool:
+    """The line would be restricted more than it was recorded: the brake is asked first."""
+    return STRICTNESS[decision.stage.line] > STRICTNESS[facts.stage.line]
+
+
+def _walk(case: Case, held: Collection[str]) -> tuple[Stage, tuple[Transition, ...]]:
     """Takes steps through the table until no event is true. Each stage is entered at most once."""
     stage = case.facts.stage
     steps: list[Transition] = []
-    while step := _step(case, stage):
+    while step := _step(case, stage, held):
         steps.append(step)
         stage = step.after
         if len(steps) > len(Stage):
@@ -154,16 +176,16 @@ def _walk(case: Case) -> tuple[Stage, tuple[Transition, ...]]:
     return stage, tuple(steps)
 
 
-def _step(case: Case, stage: Stage) -> Transition | None:
+def _step(case: Case, stage: Stage, held: Collection[str]) -> Transition | None:
     for event, after in TABLE[stage]:
-        if EVENTS[event](case) and not _is_forbidden(case, after):
+        if EVENTS[event](case) and not _is_forbidden(case, after, held):
             return Transition(stage, event, after)
     return None
 
 
-def _is_forbidden(case: Case, after: Stage) -> bool:
-    """A parked contract's line gets no stricter than it was recorded."""
-    return case.is_parked and STRICTNESS[after.line] > STRICTNESS[case.facts.stage.line]
+def _is_forbidden(case: Case, after: Stage, held: Collection[str]) -> bool:
+    """A parked contract's line gets no stricter than it was recorded, and neither does one that is held."""
+    return (case.is_parked or after.line in held) and STRICTNESS[after.line] > STRICTNESS[case.facts.stage.line]
 
 
 def _why(case: Case, stage: Stage, transitions: tuple[Transition, ...]) -> str:

@@ -125,3 +125,75 @@ class Promise(Base):
     made_by: Mapped[str] = mapped_column(String(100))
     made_at: Mapped[datetime] = mapped_column(Instant)
     released_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class BrakeHold(Base):
+    """A reason for which nobody was newly restricted, and how long it lasted."""
+
+    __tablename__ = "brake_hold"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    why: Mapped[str] = mapped_column(String(20))
+    line: Mapped[str] = mapped_column(String(20), default="")
+    """`notice` or `suspended`: what is held; empty = both."""
+    words: Mapped[str] = mapped_column(Text)
+    """The reason in words, as it was at first."""
+    gateway: Mapped[str] = mapped_column(String(100), default="")
+    """Which machine's engine says so; others may see no reason (another version, another settings file)."""
+    since_at: Mapped[datetime] = mapped_column(Instant)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
+    release_id: Mapped[int | None] = mapped_column(ForeignKey("brake_release.id"))
+    """Who ended it; none when the reason went away."""
+
+
+class BrakeRelease(Base):
+    """A person looked at what was held, and let it happen. Never changed."""
+
+    __tablename__ = "brake_release"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    at: Mapped[datetime] = mapped_column(Instant)
+    until_at: Mapped[datetime] = mapped_column(Instant)
+    """What has not happened by then is held again."""
+    actor: Mapped[str] = mapped_column(String(100))
+    why: Mapped[str] = mapped_column(Text, default="")
+    checksum: Mapped[str] = mapped_column(String(12))
+    version: Mapped[str] = mapped_column(String(40))
+    """The Hradlo that the person saw decide."""
+    policy_sha256: Mapped[str] = mapped_column(String(64))
+    """The rules and limits that it decided by."""
+
+
+class Released(Base):
+    """One contract of a release, and how far its line may be restricted."""
+
+    __tablename__ = "brake_released"
+
+    release_id: Mapped[int] = mapped_column(ForeignKey("brake_release.id"), primary_key=True)
+    contract_id: Mapped[int] = mapped_column(ForeignKey("contract.id"), primary_key=True)
+    line: Mapped[str] = mapped_column(String(20))
+
+
+class Run(Base):
+    """Restrictions that were decided together: what `hradlo undo` takes back."""
+
+    __tablename__ = "restriction_run"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    at: Mapped[datetime] = mapped_column(Instant)
+    undone_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class Restriction(Base):
+    """One contract whose line a run made stricter."""
+
+    __tablename__ = "restriction"
+    __table_args__ = (Index("ix_restriction_at_line", "at", "line"),)
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("restriction_run.id"), primary_key=True)
+    contract_id: Mapped[int] = mapped_column(ForeignKey("contract.id"), primary_key=True)
+    line: Mapped[str] = mapped_column(String(20))
+    """`notice` or `suspended`"""
+    at: Mapped[datetime] = mapped_column(Instant)
+    is_released: Mapped[bool]
+    """A person had released it: it does not count against the limits."""

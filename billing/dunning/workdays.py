@@ -8,10 +8,12 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import holidays
+from holidays.utils import list_supported_countries
 
 from billing.dunning.policy import Policy
 
 SEARCH_STEPS_MAX = 3 * 366
+SATURDAY = 5
 
 
 @lru_cache(maxsize=4096)
@@ -60,6 +62,14 @@ def _is_suspension_day(day: date, weekdays: frozenset[int], country: str) -> boo
 @lru_cache(maxsize=64)
 def _holidays_of(country: str, year: int) -> holidays.HolidayBase:
     return holidays.country_holidays(country, years=year)
+
+
+@lru_cache(maxsize=4096)
+def is_working_day(day: date, country: str) -> bool:
+    """Whether banks and offices work: no weekend and no public holiday of the country, as far as it is known."""
+    if day.weekday() >= SATURDAY:
+        return False
+    return country not in list_supported_countries() or day not in _holidays_of(country, day.year)
 
 
 def _is_quiet(at: time, policy: Policy) -> bool:

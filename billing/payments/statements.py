@@ -62,8 +62,10 @@ def _unlinked(beginning: Iterable[Balances], before: Sequence[Balances]) -> Iter
             yield others[0], each
 
 
-async def missing_statements(session: AsyncSession, accounts: Collection[str] = ()) -> list[str]:
-    """Each gap in words; of these accounts, or of all."""
+async def missing_statements(
+    session: AsyncSession, accounts: Collection[str] = (), since_on: date = date.min
+) -> list[str]:
+    """Each gap in words; of these accounts, or of all; of all times, or those that ended since a day."""
     rows = await session.execute(
         select(
             BankStatement.account,
@@ -86,7 +88,7 @@ async def missing_statements(session: AsyncSession, accounts: Collection[str] = 
         for name, chain in of_accounts.items()
         if not accounts or any(same_account(name, account) for account in accounts)
     ]
-    return [_words(*gap) for chain in wanted for gap in gaps(chain)]
+    return [_words(*gap) for chain in wanted for gap in gaps(chain) if gap[1].begins_on >= since_on]
 
 
 def _words(earlier: Balances, later: Balances) -> str:

@@ -111,6 +111,11 @@ async def mark(session: AsyncSession) -> Mark:
     return Mark(row.id, row.hash) if row else Mark(0, GENESIS)
 
 
+async def has(session: AsyncSession, known: Mark) -> bool:
+    """Whether the entry that was noted is still there, and the same."""
+    return await session.scalar(select(_table.hash).where(_table.id == known.id)) == known.hash
+
+
 async def changed_since(session: AsyncSession, after_id: int) -> tuple[int, set[int]]:
     """The head, and the contracts that have entries after `after_id`.
 

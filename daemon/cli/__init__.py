@@ -18,6 +18,7 @@ from config.settings import DEFAULT_PATH
 from daemon.cli import (
     audit,
     billing,
+    brake,
     context,
     contracts,
     customers,
@@ -68,6 +69,7 @@ MODULES = (
     billing,
     payments,
     network,
+    brake,
     mikrotik,
     contracts,
     customers,

@@ -8,6 +8,7 @@ import typer
 
 from billing.store.engine import Store
 from config.errors import NotAllowed
+from daemon.cli.brake import held_as_json, print_held
 from daemon.cli.context import Context, JsonOption, out, run
 from daemon.drivers import open_drivers
 from daemon.engine import only_engine
@@ -15,6 +16,7 @@ from daemon.garden import Garden
 from daemon.reconcile import Preview, Reconciler
 from daemon.status import Status, read_status
 from daemon.terminal import table
+from daemon.witness import Witness
 from enforcement.state import Plan
 
 CHANGES_EXIT_CODE = 2
@@ -32,7 +34,8 @@ def plan(json: bool = JsonOption) -> None:
     if json:
         installs = any(made.installs for made in preview.plans.values())
         unknown = {"unknown": dict(preview.unknown)} if preview.unknown else {}
-        out({"checksum": preview.checksum, "installs": installs, "changes": rows, **unknown})
+        held = {"held": [str(reason) for reason in preview.verdict.reasons]} | held_as_json(preview.verdict)
+        out({"checksum": preview.checksum, "installs": installs, "changes": rows, **unknown, "brake": held})
     else:
         _print(rows, preview)
     if not preview.is_empty:
@@ -42,6 +45,7 @@ def plan(json: bool = JsonOption) -> None:
 def _print(rows: list[dict[str, str]], preview: Preview) -> None:
     for site, why in preview.unknown.items():
         typer.echo(f"Site {site} is not reached, so how it is, is unknown: {why}")
+    print_held(preview.verdict)
     if preview.is_empty:
         typer.echo("Nothing would change.")
         return
@@ -66,8 +70,9 @@ async def _reconciling(context: Context, store: Store) -> AsyncIterator[Reconcil
     """A reconciler of this command's own, with its driver and a resolved garden."""
     garden = Garden(context.settings.enforcement.garden)
     await garden.refresh()
+    witness = Witness(context.settings.daemon.state_directory, context.clock)
     async with open_drivers(context.settings) as drivers:
-        yield Reconciler(context.settings, store, drivers, context.clock, garden.wanted)
+        yield Reconciler(context.settings, store, drivers, context.clock, garden.wanted, witness)
 
 
 async def _preview(context: Context, store: Store) -> Preview:

@@ -34,7 +34,7 @@ def init(
     iban: str = typer.Option("", help="The account that subscribers pay to."),
     interface: list[str] = typer.Option([], help="An interface behind which subscribers are; may be repeated."),
     address: list[str] = typer.Option([], help="This gateway's address for the notice; may be repeated."),
-    dryrun: bool = typer.Option(False, "--dryrun", help="Decide and mail, but write nothing to the network."),
+    dryrun: bool = typer.Option(False, "--dryrun", help="A trial on a desk: the network exists in memory only."),
 ) -> None:
     """Writes a config, makes the secrets, creates the database. What is there already stays as it is."""
     config = current.config
@@ -49,6 +49,8 @@ def init(
         typer.echo(f"Made {key}.")
     _create_database()
     typer.echo("Next: hradlo check-config, then hradlo import customers FILE.csv")
+    if current.settings.enforcement.mode == "monitor":
+        typer.echo("It only monitors for now: nobody is restricted before you set [enforcement] mode (docs/brake.md).")
 
 
 def _values(
@@ -65,14 +67,18 @@ def _values(
         "isp": {"name": name, "iban": iban},
         "database": {"url": database or f"sqlite:///{data / 'hradlo.db'}"},
         "secrets": {"directory": str(config.absolute().parent / "secrets")},
-        "enforcement": {"driver": "dryrun" if is_dryrun else "nftables", "subscriber_interfaces": interfaces},
+        "enforcement": {
+            "mode": "monitor",
+            "driver": "dryrun" if is_dryrun else "nftables",
+            "subscriber_interfaces": interfaces,
+        },
         "notice": {"addresses": addresses},
     }
     if addresses:
         host = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
         values["notice"]["url"] = f"http://{host}:8080"
     if os.geteuid() != 0 or data != DATA:  # /run/hradlo is root's, and of the one real installation
-        values["daemon"] = {"runtime_directory": str(data / "run")}
+        values["daemon"] = {"runtime_directory": str(data / "run"), "state_directory": str(data)}
     return values
 
 

@@ -32,6 +32,7 @@ from billing.store.schema_version import upgrade
 from billing.store.tables import JournalEntry
 from config.clock import TestClock
 from config.settings import Settings
+from daemon.braking import Verdict, release
 from daemon.demo.bank import Movement
 from daemon.demo.browser import Browser
 from daemon.demo.cables import listening
@@ -248,6 +249,8 @@ class World:
             sheet = read_customers(customers.read_bytes(), customers.name)
             await import_customers(session, sheet, {}, actor=ACTOR, now=now)
             await import_services(session, read_services(services.read_bytes(), services.name), actor=ACTOR, now=now)
+        why = "the demo begins"
+        await release(self.store, self.settings, self.clock, Verdict(), actor=ACTOR, why=why, remembers=False)
 
 
 @asynccontextmanager

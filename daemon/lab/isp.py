@@ -21,12 +21,13 @@ from typing import Any, Self
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from billing.money import ZERO, Money
-from config.clock import SystemClock, monotonic_seconds
+from config.clock import OffsetClock, SystemClock, monotonic_seconds
 from daemon.demo.bank import Movement, gpc_statement
 from daemon.demo.browser import form_of
 from daemon.lab import topology as net
 from daemon.lab.internet import make_certificate
 from daemon.lab.topology import LabError, Namespace, Topology
+from daemon.witness import stay_awake
 
 DUE_ON = date(2026, 3, 2)
 """A Monday. Notice from Monday 16 March, suspension from Thursday 26 March."""
@@ -72,6 +73,10 @@ watch_folder = "{folder}/statements"
 watch_seconds = 1
 [daemon]
 runtime_directory = "{folder}/run"
+state_directory = "{folder}"
+[brake]
+# money comes when the story says so, and not every working day
+statement_age_days = 0
 {routers}
 """
 
@@ -111,6 +116,8 @@ class LabIsp:
             self.move_clock_to(datetime(DUE_ON.year, DUE_ON.month, DUE_ON.day, 9, tzinfo=UTC))
             self.hradlo("init")
             self._import_people()
+            held = json.loads(self.hradlo("brake", "show", "--json").stdout)
+            self.hradlo("brake", "release", held["checksum"], "--why", "the lab begins")
             self._start_internet()
             if self._has_mail_server:
                 self._start_mail_server()
@@ -169,6 +176,7 @@ class LabIsp:
         path = self.folder / "clock-offset"
         path.with_suffix(".new").write_text(f"{offset_seconds}", encoding="ascii")
         path.with_suffix(".new").replace(path)
+        stay_awake(self.folder, OffsetClock(path))
 
     def _clock_offset(self) -> timedelta:
         return timedelta(seconds=float((self.folder / "clock-offset").read_text(encoding="ascii")))

@@ -14,8 +14,9 @@ from typing import IO, Any
 import pytest
 import structlog
 
-from config.clock import SystemClock
+from config.clock import OffsetClock, SystemClock
 from daemon.cli import main
+from daemon.witness import stay_awake
 from tests.scenario import at
 
 CUSTOMERS = """customer_number,name,email,phone,street,city,postal_code,language,password
@@ -95,9 +96,17 @@ class Admin:
         text = self.config.read_text(encoding="utf-8")
         self.config.write_text(text.replace(f"[{section}]\n", f"[{section}]\n{line}\n", 1), encoding="utf-8")
 
+    def enforce(self) -> None:
+        """Sets the mode that `init` does not; money need not come by statements."""
+        text = self.config.read_text(encoding="utf-8").replace('mode = "monitor"', 'mode = "enforce"')
+        self.config.write_text(text, encoding="utf-8")
+        self.add_setting("brake", "statement_age_days = 0")
+
     def move_clock_to(self, day: date) -> None:
-        offset = at(day) - SystemClock().now()
-        (self.folder / "offset").write_text(str(offset.total_seconds()), encoding="ascii")
+        """Time passes, while an engine looks."""
+        offset, path = at(day) - SystemClock().now(), self.folder / "offset"
+        path.write_text(str(offset.total_seconds()), encoding="ascii")
+        stay_awake(self.folder, OffsetClock(path))
 
     def import_all(self) -> None:
         """Two customers with a contract each; the first invoice is overdue since 2 March, the second since 10 March."""

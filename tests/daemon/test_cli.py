@@ -48,6 +48,7 @@ READING = [
     ["forecast"],
     ["status"],
     ["plan"],
+    ["brake", "show"],
     ["audit"],
     ["audit", "verify"],
     ["payments", "unmatched"],
@@ -78,6 +79,7 @@ def test_every_command_that_only_reads_has_json() -> None:
     assert names == {"run", "demo", "lab", "init", "backup", "upgrade", "check_config", "apply"} | {
         "promise",
         "hold",
+        "undo",
         "exempt",
         "release",
         "show",
@@ -397,7 +399,7 @@ def test_audit_verify_counts_the_entries_of_a_journal_that_is_whole(isp: Admin) 
     ran = isp.run("audit", "verify", "--json")
 
     assert (ran.code, ran.json["problems"]) == (0, [])
-    assert ran.json["journal_entries"] == 6
+    assert ran.json["journal_entries"] == 7
 
 
 def test_a_mark_noted_elsewhere_must_still_be_there(isp: Admin) -> None:

@@ -19,6 +19,7 @@ from config.errors import DriverError, HradloError
 from config.settings import parse
 from daemon import doorbell, engine, jobs, site
 from daemon.engine import Engine, only_engine
+from daemon.witness import stay_awake
 from enforcement.dryrun import DryRunDriver
 from enforcement.state import LineState, Observed
 from tests.daemon.smtp_server import smtp_server
@@ -33,6 +34,7 @@ SELDOM = "reconcile_seconds = 3600"
 def configure(isp: Isp, *, enforcement: str = SELDOM, mail: str = "", more: str = "") -> None:
     text = SETTINGS.replace("[enforcement]", f"[enforcement]\n{enforcement}").replace("[mail]", f"[mail]\n{mail}")
     folders = f'[secrets]\ndirectory = "{isp.folder}"\n[daemon]\nruntime_directory = "{isp.folder}"\n'
+    folders += f'state_directory = "{isp.folder}"\n'
     isp.settings = parse(text + folders + more)
 
 
@@ -44,6 +46,7 @@ async def isp(store: Store, tmp_path: Path) -> Isp:
     await made.invoice("26000001", "1001")
     made.clock.move_to(at(NOTICE_ON))
     configure(made)
+    stay_awake(made.folder, made.clock)
     return made
 
 
@@ -107,6 +110,7 @@ async def test_a_statement_in_the_watched_folder_restores_a_suspended_line(
     await isp.settle()
     await isp.acknowledge("1001")
     isp.clock.move_to(at(SUSPEND_ON, 15))
+    stay_awake(isp.folder, isp.clock)
     async with running(isp):
         await until_line(isp, LineState.SUSPENDED)
         await isp.pay("599.00", "9999")  # somebody else's: it leaves the line as it is
@@ -125,6 +129,7 @@ def _statement(isp: Isp) -> bytes:
 
 async def test_its_mails_leave_by_themselves(isp: Isp) -> None:
     isp.clock.move_to(at(DUE_ON + timedelta(days=3)))
+    stay_awake(isp.folder, isp.clock)
     async with smtp_server(asyncio.get_running_loop()) as server:
         configure(isp, mail=f'host = "127.0.0.1"\nport = {server.port}')
 
@@ -179,12 +184,13 @@ async def test_with_a_clock_far_behind_it_waits_until_the_clock_is_right(
     isp: Isp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "RETRY_SECONDS", 0.01)
-    isp.clock.advance(days=-30)
+    right = isp.clock.now()
+    isp.clock.jump_to(right - timedelta(days=30))
     with structlog.testing.capture_logs() as logs:
         async with running(isp):
             await until(lambda: _has_logged(logs, "the clock is wrong; nothing is changed"))
             assert isp.driver.plans == type(isp.driver.plans)()
-            isp.clock.advance(days=30)
+            isp.clock.jump_to(right)
             await until_line(isp, LineState.NOTICE)
 
     assert any("accept-clock" in line.get("error", "") for line in logs)

@@ -104,4 +104,4 @@ async def test_looking_writes_nothing(isp: Isp) -> None:
     async with isp.store.reading() as session:
         from billing.store import journal
 
-        assert await journal.head(session) == 10
+        assert await journal.head(session) == 11

@@ -1,0 +1,171 @@
+"""Commands about the brake: brake show, brake release, brake hold; and undo."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import typer
+
+from billing.dunning import brake
+from billing.dunning.brake import HoldReason, RunSummary
+from billing.dunning.undoing import Undone
+from billing.dunning.undoing import undo as undo_run
+from billing.importing import iso_date
+from billing.store import journal
+from billing.store.engine import Store
+from config.errors import InputRejected, NotAllowed, Problem
+from config.settings import Settings
+from daemon.braking import Verdict
+from daemon.braking import release as release_held
+from daemon.cli.context import Context, JsonOption, current, out, run
+from daemon.deciding import Decider
+from daemon.terminal import table
+from daemon.witness import Witness
+from enforcement.brake import Why
+
+app = typer.Typer(help="What stops a mistake from cutting off many.", no_args_is_help=True)
+
+UNDO_DAYS = 7
+RequiredWhy = typer.Option(..., "--why", help="The reason; it stands in the journal.")
+
+
+def register(program: typer.Typer) -> None:
+    program.add_typer(app, name="brake")
+    program.command()(undo)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What there is to see."""
+
+    verdict: Verdict
+    runs: list[RunSummary]
+
+
+async def _look(context: Context, store: Store) -> Verdict:
+    witness = Witness(context.settings.daemon.state_directory, context.clock)
+    decider = Decider(context.settings, store, context.clock, (), witness)
+    return (await decider.would_know()).verdict
+
+
+@app.command()
+def show(json: bool = JsonOption) -> None:
+    """What is held, whose, how much and why; with the checksum that releases it, and the last runs."""
+
+    async def work(context: Context, store: Store) -> _State:
+        verdict = await _look(context, store)
+        async with store.reading() as session:
+            return _State(verdict, await brake.last_runs(session))
+
+    found = run(work)
+    if json:
+        out({**held_as_json(found.verdict), "runs": [each.as_json() for each in found.runs]})
+        return
+    if not found.verdict.reasons:
+        typer.echo("Nothing is held: restrictions happen within the limits of [brake].")
+    print_held(found.verdict)
+    if found.verdict.held_proposals:
+        columns = ("contract", "line", "debt", "why")
+        rows = [(each.contract, str(each.line), each.debt, each.why) for each in found.verdict.held_proposals]
+        table("Held", columns, rows)
+    if found.verdict.reasons:
+        typer.echo(_what_next(found.verdict, current.settings))
+    if found.runs:
+        headings = ("run", "when", "notices", "suspensions", "undone")
+        table("The last runs", headings, [_run_row(each, current.settings) for each in found.runs])
+
+
+def _run_row(each: RunSummary, settings: Settings) -> tuple[str, ...]:
+    at = each.at.astimezone(settings.zone)
+    return (
+        str(each.run),
+        f"{at:%Y-%m-%d %H:%M}",
+        str(each.notices),
+        str(each.suspensions),
+        "yes" if each.undone_at else "",
+    )
+
+
+def _what_next(verdict: Verdict, settings: Settings) -> str:
+    if settings.enforcement.mode == "monitor":
+        return 'To enforce: set [enforcement] mode = "enforce" and restart; then look here again.'
+    return f'Let it happen: hradlo brake release {verdict.checksum} --why "…"'
+
+
+def held_as_json(verdict: Verdict) -> dict[str, Any]:
+    """What the brake says, for programs."""
+    return {
+        "state": "held" if verdict.reasons else "go",
+        "checksum": verdict.checksum if verdict.reasons else "",
+        "reasons": [{"reason": reason.why.value, "words": reason.words} for reason in verdict.reasons],
+        "contracts": [
+            {"contract": each.contract, "line": str(each.line), "debt": each.debt, "why": each.why}
+            for each in verdict.held_proposals
+        ],
+    }
+
+
+def print_held(verdict: Verdict) -> None:
+    """Why something is held, one reason a line."""
+    for reason in verdict.reasons:
+        typer.echo(f"held: {reason}")
+    if verdict.held_proposals:
+        typer.echo(f"{len(verdict.held_proposals)} contracts would be restricted, and are not (hradlo brake show).")
+
+
+@app.command()
+def release(checksum: str, why: str = RequiredWhy) -> None:
+    """Lets happen what `brake show` showed with this checksum, within two hours; refused if it is another by now."""
+    count = run(lambda context, store: _release(context, store, checksum, why))
+    current.ring()
+    typer.echo(f"Released: {count} contracts may be restricted within two hours, at decent hours.")
+
+
+async def _release(context: Context, store: Store, checksum: str, why: str) -> int:
+    if context.settings.enforcement.mode == "monitor":
+        raise NotAllowed("Hradlo only monitors here.", 'Set [enforcement] mode = "enforce" first.')
+    verdict = await _look(context, store)
+    if not verdict.reasons:
+        raise NotAllowed("Nothing is held.", "What is decided happens within the limits of [brake].")
+    if verdict.checksum != checksum.strip():
+        raise NotAllowed(f"What is held is not {checksum}: facts or reasons changed since.", "Look: hradlo brake show.")
+    await release_held(store, context.settings, context.clock, verdict, actor=context.actor, why=why)
+    return len(verdict.held_proposals)
+
+
+@app.command()
+def hold(why: str = RequiredWhy) -> None:
+    """Stops every new restriction at once, until somebody releases it."""
+
+    async def work(context: Context, store: Store) -> None:
+        reason = HoldReason(Why.MANUAL.value, "", f"{context.actor} stopped it: {why}")
+        async with store.transaction() as session:
+            await journal.lock(session)
+            await brake.begin_hold(session, reason, actor=context.actor, now=context.clock.now(), why=why)
+
+    run(work)
+    current.ring()
+    typer.echo("Nobody is newly noticed or suspended from now on. Restores go on. See: hradlo brake show")
+
+
+def undo(
+    run_id: int = typer.Argument(..., metavar="RUN", help="Its number, from `hradlo brake show`."),
+    until: str = typer.Option("", help=f"The last day that is protected; without it, {UNDO_DAYS} days from today."),
+    why: str = RequiredWhy,
+) -> None:
+    """Gives everybody whom a run restricted the line back, and protects them for some days."""
+    try:
+        until_on = iso_date(until) if until else None
+    except ValueError as error:
+        raise InputRejected("Nothing was undone.", [Problem("--until", str(error))]) from None
+    done = run(lambda context, store: _undo(context, store, run_id, until_on, why))
+    current.ring()
+    typer.echo(f"{len(done.contracts)} contracts of run {run_id} are protected up to and including {done.until_on}.")
+
+
+async def _undo(context: Context, store: Store, run_id: int, until_on: date | None, why: str) -> Undone:
+    now = context.clock.now()
+    today = now.astimezone(context.settings.zone).date()
+    last_on = until_on or today + timedelta(days=UNDO_DAYS)
+    async with store.transaction() as session:
+        return await undo_run(session, run_id, until_on=last_on, actor=context.actor, why=why, today=today, now=now)

@@ -1,0 +1,165 @@
+"""The brake at the command line: what an admin sees, releases, stops and undoes."""
+
+import json
+from datetime import date
+
+import pytest
+
+from tests.daemon.admin import Admin
+
+NOTICE_ON = date(2026, 3, 16)
+
+
+@pytest.fixture
+def isp(admin: Admin) -> Admin:
+    """1001 is ripe for the notice; one notice a day is one too many here, so it is held."""
+    admin.import_all()
+    admin.add_setting("brake", "notices_per_day = 0\nnotices_percent = 0")
+    return admin
+
+
+def shown(isp: Admin) -> dict[str, object]:
+    found: dict[str, object] = isp.run("brake", "show", "--json").json
+    return found
+
+
+def reasons(isp: Admin) -> list[str]:
+    found = isp.run("brake", "show", "--json").json
+    return [each["reason"] for each in found["reasons"]]
+
+
+def release(isp: Admin) -> None:
+    ran = isp.run("brake", "release", str(shown(isp)["checksum"]), "--why", "I looked")
+    assert ran.code == 0, ran.err
+
+
+def line(isp: Admin) -> str:
+    found: str = isp.run("show", "1001", "--json").json["line"]
+    return found
+
+
+def test_what_is_held_names_whose_line_how_much_and_why(isp: Admin) -> None:
+    found = isp.run("brake", "show", "--json").json
+
+    assert found["state"] == "held"
+    assert [each["reason"] for each in found["reasons"]] == ["policy", "volume"]
+    assert found["contracts"] == [
+        {"contract": "1001", "line": "notice", "debt": "599.00", "why": found["contracts"][0]["why"]}
+    ]
+    assert "held: volume: 1 new notices" in isp.run("brake", "show").out
+
+
+def test_a_plan_shows_what_is_held_and_apply_does_not_do_it(isp: Admin) -> None:
+    plan = isp.run("plan", "--json")
+    applied = isp.run("apply")
+
+    assert [each["contract"] for each in plan.json["brake"]["contracts"]] == ["1001"]
+    assert plan.json["changes"] == []
+    assert applied.code == 0
+    assert line(isp) == "open"
+    assert "held" in isp.run("plan").out
+    assert "policy, volume" in isp.run("status", "--json").json["brake"]
+
+
+def test_a_release_lets_it_happen_once_and_stands_in_the_journal_with_who_and_why(isp: Admin) -> None:
+    release(isp)
+    isp.run("apply")
+
+    assert line(isp) == "notice"
+    entries = isp.run("audit", "--json").json
+    [released] = [entry for entry in entries if entry["action"] == "brake.released" and entry["why"]]
+    assert (released["why"], json.loads(released["detail"])["notices"]) == ("I looked", 1)
+    assert str(released["actor"]).startswith("admin:")
+    assert isp.run("brake", "show", "--json").json["state"] == "go"
+
+
+def test_a_release_is_refused_when_what_is_held_has_changed_since(isp: Admin) -> None:
+    checksum = str(shown(isp)["checksum"])
+    isp.run("import", "invoices", isp.write("more.csv", (
+        "number,contract_number,issued_on,due_on,total,open\n26000009,1002,2026-02-10,2026-02-24,100.00,100.00\n"
+    )))  # fmt: skip
+
+    ran = isp.run("brake", "release", checksum, "--why", "I looked")
+
+    assert ran.code == 1
+    assert "facts or reasons changed since" in ran.err
+    isp.run("apply")
+    assert line(isp) == "open"
+
+
+def test_a_release_needs_a_reason_and_something_to_release(isp: Admin) -> None:
+    assert isp.run("brake", "release", "abc").code == 2
+    release(isp)
+    isp.run("apply")
+
+    ran = isp.run("brake", "release", "abc", "--why", "again")
+
+    assert ran.code == 1
+    assert "Nothing is held" in ran.err
+
+
+def test_an_admin_stops_everything_and_lets_go_again(isp: Admin) -> None:
+    release(isp)
+    assert isp.run("brake", "hold", "--why", "something is odd").code == 0
+    isp.run("apply")
+    assert line(isp) == "open"
+    assert "manual" in reasons(isp)
+
+    release(isp)
+    isp.run("apply")
+    assert line(isp) == "notice"
+
+
+def test_undo_gives_a_run_its_lines_back(isp: Admin) -> None:
+    release(isp)
+    isp.run("apply")
+    run = isp.run("brake", "show", "--json").json["runs"][0]["run"]
+    assert isp.run("status", "--json").json["last_run"].startswith(f"{run} (")
+
+    ran = isp.run("undo", str(run), "--why", "a wrong import")
+    isp.run("apply")
+
+    assert ran.out == f"1 contracts of run {run} are protected up to and including 2026-03-23.\n"
+    assert line(isp) == "open"
+    assert isp.run("undo", "99", "--why", "x").code == 1
+    assert isp.run("undo", str(run), "--why", "x", "--until", "soon").code == 1
+
+
+# ── monitor ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_new_installation_only_monitors_and_the_first_release_is_the_start(newcomer: Admin) -> None:
+    ran = newcomer.run("init", "--data", str(newcomer.folder), "--dryrun", "--address", "127.0.0.1")
+    assert "It only monitors" in ran.out
+    newcomer.add_setting("brake", "statement_age_days = 0")
+    newcomer.move_clock_to(NOTICE_ON)
+    newcomer.import_all()
+    newcomer.run("apply")
+
+    assert reasons(newcomer) == ["monitor", "first"]
+    assert line(newcomer) == "open"
+    assert newcomer.run("status", "--json").json["mode"] == "monitor"
+    refused = newcomer.run("brake", "release", str(shown(newcomer)["checksum"]), "--why", "go")
+    assert (refused.code, "only monitors" in refused.err) == (1, True)
+
+    text = newcomer.config.read_text("utf-8").replace('mode = "monitor"', 'mode = "enforce"')
+    newcomer.config.write_text(text, "utf-8")
+    newcomer.run("apply")
+    assert (reasons(newcomer), line(newcomer)) == (["first"], "open")
+
+    release(newcomer)
+    newcomer.run("apply")
+    assert line(newcomer) == "notice"
+
+
+def test_who_monitors_gets_reminded_people_but_mails_nobody_about_what_does_not_happen(newcomer: Admin) -> None:
+    newcomer.run("init", "--data", str(newcomer.folder), "--dryrun", "--address", "127.0.0.1")
+    newcomer.add_setting("brake", "statement_age_days = 0")
+    newcomer.move_clock_to(NOTICE_ON)
+    newcomer.import_all()
+    for day in (16, 20, 26, 31):
+        newcomer.move_clock_to(date(2026, 3, day))
+        newcomer.run("apply")
+
+    mails = [mail["kind"] for mail in newcomer.run("show", "1001", "--json").json["mails"]]
+    assert set(mails) == {"reminder"}
