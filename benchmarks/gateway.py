@@ -77,6 +77,7 @@ driver = "nftables"
 subscriber_interfaces = ["lan"]
 [daemon]
 runtime_directory = "{folder}/run"
+state_directory = "{folder}"
 """
 
 

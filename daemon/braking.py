@@ -224,9 +224,15 @@ class Brake:
         return self._bank[1]
 
     async def keep(self, verdict: Verdict, now: datetime) -> None:
-        """Writes down what holds, tells the admin what is new, and notes what was seen."""
+        """Writes down what holds, tells the admin what is new, and notes what was seen; or holds on, unwritten."""
         if verdict.is_clock_doubtful:
             return
+        try:
+            await self._keep(verdict, now)
+        except (SQLAlchemyError, OSError) as error:
+            log.error("what the brake holds can't be written down", error=str(error))
+
+    async def _keep(self, verdict: Verdict, now: datetime) -> None:
         async with self._store.reading() as session:
             holds = await brake.open_holds(session)
         known = {(each.why, each.line) for each in holds if each.gateway == self._gateway or each.why in NEEDS_A_PERSON}
@@ -236,10 +242,7 @@ class Brake:
         if self._witness is not None:
             async with self._store.reading() as session:
                 mark = await journal.mark(session)
-            try:
-                self._witness.note(mark)
-            except OSError as error:
-                log.error("what was seen can't be noted", error=str(error))
+            self._witness.note(mark)
 
     async def _write_holds(self, verdict: Verdict, reasons: Collection[HoldReason], now: datetime) -> None:
         async with self._store.transaction() as session:

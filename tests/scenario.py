@@ -44,6 +44,8 @@ iban = "CZ6508000000192000145399"
 sender = "Test ISP <billing@isp.example>"
 [brake]
 statement_age_days = 0
+suspensions_per_day = 1000
+notices_per_day = 1000
 [enforcement]
 driver = "dryrun"
 """

@@ -21,6 +21,7 @@ from config.settings import parse
 from daemon import engine
 from daemon.engine import Engine
 from daemon.reconcile import Reconciler
+from daemon.witness import stay_awake
 from enforcement.dryrun import DryRunDriver
 from enforcement.state import Address, LineState, Observed
 from tests.daemon.test_reconcile import NOTICE_ON, SUSPEND_ON
@@ -92,6 +93,7 @@ async def populate(isp: Isp) -> None:
 
 @asynccontextmanager
 async def running(isp: Isp, url: str) -> AsyncIterator[Gateways]:
+    stay_awake(isp.folder, isp.clock)
     drivers = {site: Watched() for site in SITES}
     stores = [Store.open(url) for _ in SITES]
     engines = []
@@ -100,7 +102,7 @@ async def running(isp: Isp, url: str) -> AsyncIterator[Gateways]:
         folder.mkdir()
         text = SETTINGS.replace("[enforcement]", f'[enforcement]\nreconcile_seconds = 3600\nsite = "{site}"')
         places = f'[database]\nurl = "{url}"\n[secrets]\ndirectory = "{isp.folder}"\n'
-        settings = parse(f'{text}{places}[daemon]\nruntime_directory = "{folder}"\n')
+        settings = parse(f'{text}{places}[daemon]\nruntime_directory = "{folder}"\nstate_directory = "{isp.folder}"\n')
         engines.append(Engine(settings, store, {site: drivers[site]}, isp.clock))
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(each.run()) for each in engines]

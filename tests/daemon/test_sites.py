@@ -11,9 +11,9 @@ from billing.dunning.operations import contract_id_of
 from billing.dunning.tables import Line
 from billing.store.engine import Store
 from config.errors import DriverError
-from daemon.deciding import Known
 from daemon.engine import Engine
 from daemon.reconcile import Reconciler
+from daemon.witness import stay_awake
 from enforcement.dryrun import DryRunDriver
 from enforcement.state import Address, LineState, Observed
 from tests.daemon.test_engine import until
@@ -152,26 +152,11 @@ async def test_a_preview_names_the_sites_and_says_which_one_is_unknown(town: Tow
     assert one.checksum != both.checksum
 
 
-async def test_who_is_held_keeps_the_line_that_is_recorded_at_each_site(town: Town) -> None:
-    """The brake's place: what it holds is desired as it was recorded."""
-    await town.invoice("26000001", "1003")
-    await town.settle_at(at(NOTICE_ON))
-    known = town.reconciler.decider.known
-    assert known is not None
-    async with town.store.reading() as session:
-        contract_id = await contract_id_of(session, "1003")
-    recorded = {"main": {}, "hill": {contract_id: "notice"}}
-
-    held = Known(known.decisions, known.networks, recorded, frozenset({contract_id}))
-
-    assert held.wanted("main") == {contract_id: "open"}
-    assert held.wanted("hill") == {contract_id: "notice"}
-
-
 async def test_a_site_that_never_answers_delays_no_other(town: Town) -> None:
     await town.invoice("26000001", "1001")
     town.clock.move_to(at(NOTICE_ON))
     town.hill.is_silent = True
+    stay_awake(town.folder, town.clock)
 
     async def is_noticed() -> bool:
         return await town.line(SAME) is LineState.NOTICE
