@@ -61,7 +61,10 @@ class Reboot:
 
 @dataclass(frozen=True, slots=True)
 class Halfway:
-    """Of several ids only the first half is done, then: `no such item`."""
+    """Of several ids only the first half is done, of a print only the first half is answered, then: `no such item`.
+
+    Busy routers do that when connections are printed that end meanwhile.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ class Refused(Exception):
         """0 missing item or command, 1 argument value, 2 interrupted, 4 general, 5 API; many traps have none."""
 
 
-def no_such_item() -> Refused:
-    return Refused("no such item", 0)
+def no_such_item(*, is_volatile: bool = False) -> Refused:
+    """Of what comes and goes by itself, reports quote it with a number."""
+    return Refused("no such item (4)" if is_volatile else "no such item", 0)
 
 
 def no_such_command() -> Refused:

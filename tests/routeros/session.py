@@ -6,13 +6,13 @@ import secrets
 import socket
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from tests.routeros import faults
 from tests.routeros.commands import DONE, Command, Sentence, done_with, parsed, row_words, trap_sentences
 from tests.routeros.queries import compiled
-from tests.routeros.refusal import Refused, no_permission
+from tests.routeros.refusal import Refused, no_permission, no_such_item
 from tests.routeros.tables import Listener, Row, Table
 from tests.routeros.wire import Decoder, WireError, encode
 
@@ -230,13 +230,16 @@ class Session(asyncio.Protocol):
                 self.router.reboot()
 
     def _half(self, command: Command) -> None:
+        table = self.router.tables.get(command.menu)
+        ended = trap_sentences(no_such_item(is_volatile=table is not None and table.is_volatile))
+        if command.name in ("print", "getall"):
+            sentences = list(self._answer_to(command))
+            self._send(command.tag, [*sentences[: len(sentences) // 2], *ended])
+            return
         ids = command.arguments.get(".id", "").split(",")
-        first = {**command.arguments, ".id": ",".join(ids[: len(ids) // 2])}
-        if len(ids) > 1:
-            self._bytes_of_answer(
-                Command(command.path, first, command.bare, command.queries, command.tag, command.user)
-            )
-        self._send(command.tag, trap_sentences(Refused("no such item", 0)))
+        if first := ids[: len(ids) // 2]:
+            self._bytes_of_answer(replace(command, arguments={**command.arguments, ".id": ",".join(first)}))
+        self._send(command.tag, ended)
 
     def _bytes_of_answer(self, command: Command) -> bytes:
         """Carries it out, and keeps the answer."""

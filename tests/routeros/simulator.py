@@ -92,7 +92,7 @@ class Simulator:
         """
         lines = []
         for path, table in sorted(self.tables.items()):
-            for row in table if table.menu.arguments else ():
+            for row in () if table.is_volatile else table:
                 if row.values.get("comment", "").startswith(MARK):
                     continue
                 values = {name: value for name, value in row.values.items() if name not in _VOLATILE}

@@ -69,6 +69,11 @@ class Table:
     def __iter__(self) -> Iterator[Row]:
         return iter(list(self._rows.values()))
 
+    @property
+    def is_volatile(self) -> bool:
+        """Its rows come and go by themselves, and anybody may end them: sessions, connections."""
+        return self.menu.commands == {"remove"}
+
     # Reading
 
     def printed(self, row: Row) -> Mapping[str, str]:
@@ -84,7 +89,7 @@ class Table:
         if row is None and "name" in self.menu.arguments:
             row = next((each for each in self if each.values.get("name") == text), None)
         if row is None:
-            raise no_such_item()
+            raise no_such_item(is_volatile=self.is_volatile)
         return row
 
     def find(self, **values: str) -> list[Row]:
@@ -124,8 +129,7 @@ class Table:
         self.set(row, {name: self.menu.defaults.get(name, "")})
 
     def remove(self, row: Row) -> None:
-        is_kept = "add" in self.menu.commands  # sessions and connections may be ended by anybody
-        if row.owner and is_kept:
+        if row.owner and not self.is_volatile:
             word = "builtin" if row.owner == "builtin" else "dynamic"
             raise Refused(f"failure: can not remove {word}")
         self.delete(row)

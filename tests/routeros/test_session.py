@@ -7,6 +7,7 @@ import pytest
 
 from tests.routeros import faults
 from tests.routeros.simulator import PASSWORD, USER, Simulator, running
+from tests.routeros.subscribers import flow
 from tests.routeros.talker import talking
 from tests.routeros.wire import encode
 
@@ -224,6 +225,17 @@ async def test_a_remove_that_stops_halfway_has_removed_the_first_half() -> None:
 
         assert answer[0][-1] == "=message=no such item"
         assert router.address_list.addresses("a") == ["192.0.2.3", "192.0.2.4"]
+
+
+async def test_connections_that_end_while_they_are_printed_end_the_print() -> None:
+    async with running(Simulator()) as router, talking(router) as talker:
+        for port in range(4):
+            flow(router, f"100.64.0.7:{port}", "203.0.113.80:443")
+        router.faults.inject(faults.Halfway(), on="/print")
+        answer = await talker.ask("/ip/firewall/connection/print")
+
+    assert [words[0] for words in answer] == ["!re", "!re", "!trap", "!done"]
+    assert answer[2] == ["!trap", "=category=0", "=message=no such item (4)"]
 
 
 async def test_a_fault_meets_the_command_that_it_was_planned_for() -> None:
