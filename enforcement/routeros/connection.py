@@ -142,10 +142,11 @@ class Connection:
     def _answer(self, tag: bytes) -> Result:
         assert self._library is not None
         assert self._wire is not None
+        coming = self._library.response_buffor[tag]
         try:
             answer = self._library.receive(tag)
         except RouterOsApiCommunicationError:
-            return Result(traps=tuple(self._wire.traps.pop(tag)))
+            return Result(tuple(_text(row) for row in coming), traps=tuple(self._wire.traps.pop(tag)))
         rows = tuple(_text(row) for row in answer)
         return Result(rows, _text(answer.done_message).get("ret", ""))
 

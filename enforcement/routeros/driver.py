@@ -291,9 +291,24 @@ class RouterOsDriver:
         for version in seen.versions:
             suspended = flows.suspended_by(plan, version)
             if suspended and has_fasttrack(seen.tables[MENUS[version].filter]):
+                ended += await self._end_flows_of(suspended, version, writing)
+        return ended
+
+    async def _end_flows_of(self, suspended: Collection[Address], version: int, writing: Writing) -> int:
+        """A busy router breaks its list off when a connection ends meanwhile: what came goes, and it is asked anew."""
+        ended = 0
+        for _ in range(_LOOKS_MAX):
+            is_whole = True
+            try:
                 query = ("fasttrack", "true")
                 rows = await self._transport.stream_print(MENUS[version].connections, flows.PROPERTIES, query)
-                ended += await writing.remove_what_is_there(flows.endings(rows, suspended, version))
+            except Refused as refused:
+                if not refused.trap.is_missing:
+                    raise
+                rows, is_whole = list(refused.rows), False
+            ended += await writing.remove_what_is_there(flows.endings(rows, suspended, version))
+            if is_whole:
+                break
         return ended
 
     def _require_the_same_router(self, plan: Plan, seen: _Seen) -> None:

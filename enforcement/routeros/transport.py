@@ -37,12 +37,14 @@ class RouterUnreachable(DriverError):
 class Refused(DriverError):
     """The router understood, and refused."""
 
-    def __init__(self, router: str, command: Command | str, trap: Trap) -> None:
+    def __init__(self, router: str, command: Command | str, trap: Trap, rows: Sequence[Row] = ()) -> None:
         remedy = ""
         if trap.is_unauthorized:
             remedy = "Give its user's group the policies read, write and api (docs/mikrotik.md)."
         super().__init__(f"Router {router} refused `{command}`: {trap.message}.", remedy)
         self.trap = trap
+        self.rows = rows
+        """What came before."""
 
 
 class Reconnected(RouterUnreachable):
@@ -100,7 +102,7 @@ class RouterTransport:
         async with self._turn:
             result = await self._read(lambda connection: connection.read(path, properties, queries))
         if result.trap:
-            raise Refused(self.name, Command(path, "print"), result.trap)
+            raise Refused(self.name, Command(path, "print"), result.trap, result.rows)
         return list(result.rows)
 
     async def close(self) -> None:

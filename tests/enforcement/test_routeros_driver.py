@@ -395,6 +395,20 @@ async def test_fasttracked_connections_of_a_line_end_when_it_is_suspended(
     assert (await reach(driver, Desired({ONE: LineState.SUSPENDED, OTHER: LineState.NOTICE}))).flows_ended == 0
 
 
+async def test_connections_end_though_the_router_breaks_off_its_list_of_them(
+    simulated: Simulator, driver: RouterOsDriver
+) -> None:
+    await reach(driver, Desired({}))
+    for port in range(8):
+        connection(simulated, f"100.64.0.10:{port}", "198.51.100.1:443")
+    simulated.faults.inject(faults.Halfway(), on="/connection/print")
+
+    applied = await reach(driver, Desired({ONE: LineState.SUSPENDED}))
+
+    assert applied.flows_ended == 8
+    assert len(simulated.tables["/ip/firewall/connection"]) == 0
+
+
 async def test_connections_are_not_even_listed_where_nothing_is_fasttracked(
     driver: RouterOsDriver, simulated: Simulator
 ) -> None:
