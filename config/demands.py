@@ -22,6 +22,7 @@ def problems(settings: Settings) -> list[Problem]:
     found += _fio_problems(settings)
     found += _dunning_problems(settings)
     found += _invoicing_problems(settings)
+    found += _voip_problems(settings)
     found += _exchange_problems(settings)
     if settings.dunning.spares_holidays and settings.isp.country not in list_supported_countries():
         message = "has no known public holidays: set dunning.spares_holidays = false"
@@ -79,6 +80,18 @@ def _fio_problems(settings: Settings) -> list[Problem | None]:
     host = urlsplit(settings.fio.url).hostname
     if urlsplit(settings.fio.url).scheme != "https" and host not in ("localhost", "127.0.0.1", "::1"):
         found.append(Problem("[fio] url", "would send the token in clear: use https"))
+    return found
+
+
+def _voip_problems(settings: Settings) -> list[Problem | None]:
+    """The VoIP zone is told from the portal by its host name alone."""
+    if not settings.voip.url:
+        return []
+    found: list[Problem | None] = []
+    if not settings.portal.listen:
+        found.append(Problem("[portal] listen", "is needed by [voip] url: both zones are on these sockets"))
+    if urlsplit(settings.voip.url).netloc.lower() == urlsplit(settings.isp.portal_url).netloc.lower():
+        found.append(Problem("[voip] url", "must have a host name of its own, not that of isp.portal_url"))
     return found
 
 

@@ -26,7 +26,8 @@ async def services(request: web.Request) -> web.StreamResponse:
         phones = await overview.phones(session, who.customer_id, office.settings.isp.country)
         contracts = await overview.balances(session, who.customer_id, office.settings, office.policy, office.now())
     by_number = {each.number: each for each in contracts}
-    return page(request, "services.html", services=found, phones=phones, contracts=by_number)
+    voip_url = office.settings.voip.url.rstrip("/")
+    return page(request, "services.html", services=found, phones=phones, contracts=by_number, voip_url=voip_url)
 
 
 async def usage_page(request: web.Request) -> web.StreamResponse:

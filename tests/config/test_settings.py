@@ -209,6 +209,7 @@ def test_two_addresses_of_one_family_are_refused(path: Path, secrets: Path) -> N
         ('[fio]\ntokens = ["../signing_key"]', "[fio] tokens item 1"),
         ('[captive_api]\nurl = "https://x"\nlisten = ["0.0.0.0:8443"]', "[captive_api] certificate"),
         ('[captive_api]\nlisten = ["0.0.0.0:8443"]\ncertificate = "/c"\nkey = "/k"', "[captive_api] url"),
+        ('[voip]\nurl = "https://voip.isp.example"', "[portal] listen"),
         ("[dunning]\nreminder_days = [3, 14]", "[dunning] reminder_days"),
         ("[dunning]\nnotice_days = 10", "[dunning] reminder_days"),
     ],
@@ -218,6 +219,15 @@ def test_what_one_setting_demands_of_another_is_checked(path: Path, secrets: Pat
         load(written(path, secrets, f"{WORKING}\n{lines}\n"))
 
     assert places(caught.value) == [place]
+
+
+def test_the_voip_zone_needs_a_host_name_of_its_own(path: Path, secrets: Path) -> None:
+    both = WORKING.replace("[isp]", '[isp]\nportal_url = "https://x.example"') + '[portal]\nlisten = ["127.0.0.1:8090"]'
+
+    with pytest.raises(SettingsError) as caught:
+        load(written(path, secrets, f'{both}\n[voip]\nurl = "https://x.example"\n'))
+
+    assert places(caught.value) == ["[voip] url"]
 
 
 def test_a_password_is_never_sent_in_clear(path: Path, secrets: Path) -> None:

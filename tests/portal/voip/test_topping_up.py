@@ -3,12 +3,19 @@
 import asyncio
 import re
 
+from aiohttp.test_utils import TestServer
+from sqlalchemy import update
+
+from billing.customers.passwords import hash_password
+from billing.customers.tables import Customer
 from billing.money import Money
 from billing.voip import topping_up
 from billing.voip.tables import VoipNumber
+from portal.customer.app import make_portal_app
+from portal.customer.office import Office
 from tests.billing.voip.world import NUMBER
-from tests.portal.customer.house import Answer
-from tests.portal.voip.street import Handset, Street
+from tests.portal.customer.house import Answer, House
+from tests.portal.voip.street import ORIGIN, PASSWORD, Handset, Street
 
 START = "183.658"
 _KEY = re.compile(r'name="key" value="([0-9a-f]{64})"')
@@ -149,3 +156,17 @@ async def test_a_blocked_number_is_told_so_and_offered_no_coupon(voip: Street, j
     assert "This number is blocked" in page.text
     assert 'name="amount"' not in page.text
     assert await voip.credit_of() == START
+
+
+async def test_the_customer_portal_names_the_number_with_its_credit_and_leads_here(voip: Street) -> None:
+    async with voip.store.transaction() as session:
+        await session.execute(update(Customer).values(password_hash=hash_password(PASSWORD)))
+    office = Office(voip.booth.settings, voip.store, voip.clock, lambda: None)
+    async with TestServer(make_portal_app(office)) as server:
+        assert server.port
+        browser = House(voip.store, voip.clock, office, server.port).browser()
+        await browser.post("/login", number="3001", password=PASSWORD)
+        page = await browser.get("/services")
+
+    assert [words for words in ("910 123 456", "CZK\xa0183.66", f"{ORIGIN}/credit") if words not in page.text] == []
+    assert "910 555 456" not in page.text
