@@ -49,6 +49,8 @@ def settings_in(folder: Path, extra: str = "", url: str = ORIGIN) -> Settings:
         directory = "{secrets}"
         [mail]
         sender = "Údolní síť <info@isp.example>"
+        [voip]
+        url = "https://volani.isp.example"
         [portal]
         {extra}
         """
