@@ -60,6 +60,7 @@ subscriber_interfaces = ["lan"]
 collect_seconds = 0
 [daemon]
 runtime_directory = "{folder}/{site}"
+state_directory = "{folder}/{site}"
 """
 
 
