@@ -219,6 +219,18 @@ async def test_a_router_that_rebooted_is_right_again_with_the_next_round(net: Ne
     assert net.seen_at((NOTICE_HOST, NOTICE_PORT)) == lab.SUBSCRIBER_V4
 
 
+async def test_a_simple_queue_says_what_a_line_transferred(net: Net) -> None:
+    net.simulated.add("/queue/simple", name="jana", target=f"{lab.SUBSCRIBER_V4}/32")
+    receiving, sending = net.datagrams("internet", lab.SERVER_V4, 5004), net.datagrams("subscriber", lab.SUBSCRIBER_V4)
+    for _ in range(10):
+        sending.sendto(b"x" * 972, (lab.SERVER_V4, 5004))
+    assert received(receiving) == 10
+
+    counted = await net.driver.count([LINE])
+
+    assert counted.bytes_of[LINE] == (0, 10_000)  # with the headers of IP and UDP
+
+
 async def test_removing_hradlo_opens_the_line_and_leaves_what_was_there(net: Net) -> None:
     before = net.simulated.foreign()
     await net.set_line(SUSPENDED)

@@ -4,7 +4,7 @@
         …
 
 After every command that changed something, and before it is answered, the whole table is replaced in one
-transaction. `/ip/firewall/connection` is the kernel's own.
+transaction. `/ip/firewall/connection` is the kernel's own. Simple queues count what is not FastTracked.
 """
 
 import json
@@ -21,6 +21,7 @@ from pyroute2 import NFCTSocket, netns
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.nfnetlink.nfctsocket import NFCTAttrTuple
 
+from tests.routeros.address_lists import normalised
 from tests.routeros.simulator import Simulator
 from tests.routeros.tables import Listener, Row, Table
 from tests.routeros.translation import FASTTRACK_MARK, TABLE, Ruleset
@@ -30,6 +31,7 @@ _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
 _SEEN_REPLY, _ASSURED = 1 << 1, 1 << 2
 _KINDS = ("filter", "nat", "raw")
+_QUEUES = "/queue/simple"
 
 Answer = TypeVar("Answer")
 Tuple = tuple[int, str, int, str, int]
@@ -63,6 +65,8 @@ class Netfilter:
                     table.listeners.add(self._hearing(version))
             path = f"{_PATHS[version]}/connection"
             self._router.tables[path] = KernelConnections(path, self._router.tables[path], version, self.inside)
+        self._router.tables[_QUEUES].listeners.add(lambda row, is_gone: self._stale.update(self._versions))
+        self._router.before_print[_QUEUES] = self.count
         self._router.before_answer.append(self.settle)
         self.settle()
         return self
@@ -71,6 +75,7 @@ class Netfilter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._router.before_answer.remove(self.settle)
+        del self._router.before_print[_QUEUES]
         for version in self._versions:
             with suppress(NetfilterError):
                 self._nft("delete", "table", _family(version), TABLE)
@@ -81,7 +86,8 @@ class Netfilter:
         while self._stale:
             version = self._stale.pop()
             self._keep_counters(version)
-            ruleset = Ruleset(version, self._rules(version), self._lists(version), self._interfaces)
+            rules, lists, queues = self._rules(version), self._lists(version), self._queues(version)
+            ruleset = Ruleset(version, rules, lists, self._interfaces, queues)
             self._nft("-f", "-", stdin=ruleset.text())
             self.not_understood[version] = ruleset.not_understood
 
@@ -111,6 +117,13 @@ class Netfilter:
             lists.setdefault(row.values["list"], []).append(row.values["address"])
         return lists
 
+    def _queues(self, version: int) -> dict[str, list[str]]:
+        queues = {}
+        for row in self._router.tables[_QUEUES]:
+            targets = row.values["target"].split(",") if row.is_enabled else []
+            queues[row.id] = [target for target in targets if normalised(target, version)]
+        return queues
+
     def _keep_counters(self, version: int) -> None:
         """The kernel's counters begin anew with every table: what was counted is added up here."""
         with suppress(NetfilterError):  # there is no table yet
@@ -121,13 +134,16 @@ class Netfilter:
 
     def _add_up(self, version: int, rule: dict[str, Any]) -> None:
         counted = next((part["counter"] for part in rule["expr"] if "counter" in part), None)
-        kind = rule["chain"].partition("_")[0]
         if counted is None or "comment" not in rule:
             return
-        for row in self._in_force(version, kind):
-            if row.id == rule["comment"]:
-                for name in ("bytes", "packets"):
-                    row.values[name] = str(int(row.values[name]) + counted[name])
+        kind = rule["chain"].partition("_")[0]
+        way, _, number = rule["comment"].rpartition(" ")
+        rows = self._router.tables[_QUEUES if way else f"{_PATHS[version]}/{kind}"]
+        for row in (row for row in rows if row.id == number):
+            for name in ("bytes", "packets"):
+                parts = [int(part) for part in row.values[name].split("/")]
+                parts[-1 if way == "down" else 0] += counted[name]
+                row.values[name] = "/".join(str(part) for part in parts)
 
     def _nft(self, *arguments: str, stdin: str = "") -> str:
         command = [*self._prefix, "nft", *arguments]

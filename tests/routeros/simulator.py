@@ -47,6 +47,8 @@ class Simulator:
         self.sessions: set[Session] = set()
         self.before_answer: list[Callable[[], None]] = []
         """Called after a command was carried out and before its answer is sent: `netfilter` takes hold there."""
+        self.before_print: dict[str, Callable[[], None]] = {}
+        """Menu -> what is called before it is printed: counters of real packets are read there."""
         self.is_up = True
         """False: every connection is reset at once."""
         self.port = self.tls_port = 0
@@ -130,6 +132,8 @@ class Simulator:
     # For sessions
 
     def run(self, command: Command, policies: frozenset[str]) -> Iterable[Sentence]:
+        if command.name in ("print", "getall") and command.menu in self.before_print:
+            self.before_print[command.menu]()
         try:
             return self._commands.run(command, policies)
         finally:
@@ -197,11 +201,8 @@ class Simulator:
         put("/ip/dns", servers="192.0.2.53", allow_remote_requests="true", cache_size="2048KiB")
         put("/system/package", name="routeros", version=self.profile.number, disabled="false")
 
-    def _put(self, path: str, **values: str) -> Row:
-        """An item that no command could add."""
-        table = self.tables[path]
-        named = {name.replace("_", "-"): value for name, value in values.items()}
-        return table._insert(table._new_row({**table.menu.defaults, **named}), None)
+    def _put(self, path: str, **values: str) -> None:
+        self.tables[path].put({name.replace("_", "-"): value for name, value in values.items()})
 
     def _hear_of_rule(self, row: Row, is_gone: bool) -> None:
         if row.owner != "builtin":

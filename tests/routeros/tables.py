@@ -157,6 +157,10 @@ class Table:
         first = next(iter(self._rows.values()), None) if is_first else None
         return self._insert(row, first)
 
+    def put(self, values: Arguments) -> Row:
+        """A row that was always there, and that no command could add."""
+        return self._insert(self._new_row({**self.menu.defaults, **values}), None)
+
     def delete(self, row: Row) -> None:
         """Takes it away, without asking."""
         del self._rows[row.id]

@@ -20,6 +20,7 @@ FILTER_V6, LIST_V6 = "/ipv6/firewall/filter", "/ipv6/firewall/address-list"
 CONNECTIONS = "/ip/firewall/connection"
 INTERFACES = {"ether1": "wan", "bridge": "lan"}
 PORTAL_PORT = 8101
+UPLOADED_BYTES = 10_000
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,15 @@ def flows(client: socket.socket, server: socket.socket) -> bool:
         return server.recv(1) == b"x"
     except OSError:
         return False
+
+
+def upload(topology: Topology, listener: socket.socket) -> None:
+    """The subscriber sends something, and it arrives whole."""
+    with opened(topology, 443) as client:
+        server, _ = listener.accept()
+        with server:
+            client.sendall(b"x" * UPLOADED_BYTES)
+            assert len(server.recv(UPLOADED_BYTES, socket.MSG_WAITALL)) == UPLOADED_BYTES
 
 
 def suspend(router: Simulator) -> None:
@@ -261,6 +271,22 @@ def test_rules_count_and_a_change_elsewhere_loses_nothing(
 
     assert int(rule.values["packets"]) >= 2
     assert int(rule.values["bytes"]) > 80
+
+
+def test_a_simple_queue_counts_both_ways_what_is_not_fasttracked(
+    topology: Topology, router: Simulator, netfilter: Netfilter, servers: dict[int, socket.socket]
+) -> None:
+    queue = router.add("/queue/simple", name="jana", target=f"{net.SUBSCRIBER_V4}/32,{net.SUBSCRIBER_NETWORK_V6}")
+    upload(topology, servers[443])
+    netfilter.count()
+    up, down = (int(part) for part in queue.values["bytes"].split("/"))
+    assert up > UPLOADED_BYTES
+    assert 100 < down < up
+
+    router.add(FILTER, chain="forward", action="fasttrack-connection", connection_state="established,related")
+    upload(topology, servers[443])
+    netfilter.count()
+    assert int(queue.values["bytes"].split("/")[0]) < up + UPLOADED_BYTES / 2
 
 
 def test_what_the_stand_in_does_not_understand_is_said(router: Simulator, topology: Topology) -> None:

@@ -14,6 +14,7 @@ TABLE = "routeros"
 FASTTRACK_MARK = "0x00000001"
 
 Rule = Mapping[str, str]
+_AFTER_FILTERS = 100
 _BASE_CHAINS = {
     "filter": {"input": "input", "forward": "forward", "output": "output"},
     "nat": {"dstnat": "prerouting", "srcnat": "postrouting"},
@@ -56,6 +57,8 @@ class Ruleset:
     """Address list -> addresses, as the router stores them."""
     interfaces: Mapping[str, str] = field(default_factory=dict)
     """The router's names -> the kernel's."""
+    queues: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Simple queue's `.id` -> the addresses that it is for; they count, and delay nothing."""
     not_understood: list[str] = field(default_factory=list)
     """Rules that were left out, and why."""
 
@@ -65,7 +68,7 @@ class Ruleset:
         self._sets = {name: f"list_{number}" for number, name in enumerate(sorted(self._named_lists()))}
         self._limits: list[str] = []
         chains = [line for table in _BASE_CHAINS for line in self._chains(table)]
-        body = [*self._set_lines(), *self._limits, *chains]
+        body = [*self._set_lines(), *self._limits, *chains, *self._queue_lines()]
         start = [f"table {family} {TABLE} {{ }}", f"delete table {family} {TABLE}", f"table {family} {TABLE} {{"]
         return "\n".join([*start, *body, "}"]) + "\n"
 
@@ -84,6 +87,16 @@ class Ruleset:
             addresses = [each for each in self.lists.get(name, ()) if normalised(each, self.version)]
             elements = f" elements = {{ {', '.join(addresses)} }}" if addresses else ""
             yield f"  set {short} {{ type {kind}; flags interval; auto-merge;{elements} }}"
+
+    def _queue_lines(self) -> Iterator[str]:
+        """What is FastTracked passes them by; the first that is meant counts."""
+        yield f"  chain queues {{ type filter hook forward priority {_AFTER_FILTERS}; policy accept;"
+        yield f"    ct mark and {FASTTRACK_MARK} == {FASTTRACK_MARK} accept"
+        for name, addresses in self.queues.items():
+            for way, side in (("up", "saddr"), ("down", "daddr")):
+                for address in addresses:
+                    yield f'    {self._ip} {side} {address} counter accept comment "{way} {name}"'
+        yield "  }"
 
     # Chains
 
@@ -117,64 +130,35 @@ class Ruleset:
 
     def _matches(self, rule: Rule) -> Iterator[str]:
         for name, value in _in_order(rule):
-            if name in _IGNORED | _OF_ACTIONS:
-                continue
-            translate = getattr(self, f"_match_{name.replace('-', '_')}", None)
-            if translate is None:
-                raise NotUnderstood(f"{name}={value}")
-            yield translate(value)
+            if name == "limit":
+                rate, burst, *_ = value.split(":")[0].split(",")
+                yield f"limit rate {_rate(rate)} burst {burst} packets"
+            elif name == "dst-limit":
+                yield self._rate_of_each_address(value)
+            elif name not in _IGNORED | _OF_ACTIONS:
+                yield self._match(name, value)
 
-    def _match_protocol(self, value: str) -> str:
-        sign, name = _negated(value)
-        return f"meta l4proto {sign}{_PROTOCOLS.get(name, name)}"
+    def _match(self, name: str, value: str) -> str:
+        sign, said = _negated(value)
+        side = name[0]  # of source or destination
+        match name:
+            case "protocol":
+                return f"meta l4proto {sign}{_PROTOCOLS.get(said, said)}"
+            case "src-address" | "dst-address":
+                return f"{self._ip} {side}addr {sign}{said}"
+            case "src-address-list" | "dst-address-list":
+                return f"{self._ip} {side}addr {sign}@{self._sets[said]}"
+            case "src-port" | "dst-port":
+                return f"th {side}port {sign}{{ {said} }}"
+            case "in-interface" | "out-interface":
+                return f'{side}ifname {sign}"{self.interfaces.get(said, said)}"'
+            case "connection-state":
+                return f"ct state {sign}{{ {said} }}"
+            case "dst-address-type":
+                return f"fib daddr type {sign}{said}"
+        raise NotUnderstood(f"{name}={value}")
 
-    def _match_src_address(self, value: str) -> str:
-        return self._address("saddr", value)
-
-    def _match_dst_address(self, value: str) -> str:
-        return self._address("daddr", value)
-
-    def _address(self, side: str, value: str) -> str:
-        sign, address = _negated(value)
-        return f"{self._ip} {side} {sign}{address}"
-
-    def _match_src_address_list(self, value: str) -> str:
-        sign, name = _negated(value)
-        return f"{self._ip} saddr {sign}@{self._sets[name]}"
-
-    def _match_dst_address_list(self, value: str) -> str:
-        sign, name = _negated(value)
-        return f"{self._ip} daddr {sign}@{self._sets[name]}"
-
-    def _match_src_port(self, value: str) -> str:
-        sign, ports = _negated(value)
-        return f"th sport {sign}{{ {ports} }}"
-
-    def _match_dst_port(self, value: str) -> str:
-        sign, ports = _negated(value)
-        return f"th dport {sign}{{ {ports} }}"
-
-    def _match_in_interface(self, value: str) -> str:
-        sign, name = _negated(value)
-        return f'iifname {sign}"{self.interfaces.get(name, name)}"'
-
-    def _match_out_interface(self, value: str) -> str:
-        sign, name = _negated(value)
-        return f'oifname {sign}"{self.interfaces.get(name, name)}"'
-
-    def _match_connection_state(self, value: str) -> str:
-        sign, states = _negated(value)
-        return f"ct state {sign}{{ {states} }}"
-
-    def _match_dst_address_type(self, value: str) -> str:
-        sign, kind = _negated(value)
-        return f"fib daddr type {sign}{kind}"
-
-    def _match_limit(self, value: str) -> str:
-        rate, burst, *_ = value.split(":")[0].split(",")
-        return f"limit rate {_rate(rate)} burst {burst} packets"
-
-    def _match_dst_limit(self, value: str) -> str:
+    def _rate_of_each_address(self, value: str) -> str:
         """``20,40,src-address/1m``: a rate for each address."""
         rate, burst, mode = value.split(",", 2)
         sides = {"src-address": "saddr", "dst-address": "daddr"}
