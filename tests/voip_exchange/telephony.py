@@ -4,6 +4,7 @@ Everything is on loopback, with ports that are free now: the exchange calls from
 answers at another, as `docs/exchange/kamailio.cfg` wants it.
 """
 
+import os
 import shutil
 import socket
 import subprocess
@@ -24,12 +25,13 @@ KAMAILIO, EXCHANGE, GATEWAY = "127.0.0.1", "127.0.0.11", "127.0.0.12"
 TOKEN = "token-between-kamailio-and-hradlo-in-these-tests"
 PATIENCE_SECONDS = 20.0
 _LOOK_SECONDS = 0.05
+_KAMAILIO = shutil.which("kamailio", path=f"{os.environ.get('PATH', '')}:/usr/sbin")  # a plain user's PATH lacks it
 _MODULES = ("acc.so", "http_client.so", "json.so")
 
 
 def missing_for_calls() -> str:
     """What this machine lacks, as a reason to skip; empty when nothing."""
-    if shutil.which("kamailio") is None or shutil.which("sipp") is None:
+    if _KAMAILIO is None or shutil.which("sipp") is None:
         return "needs Kamailio and sipp: apt install kamailio kamailio-json-modules kamailio-utils-modules sip-tester"
     found = {path.name for path in Path("/usr/lib").glob("*/kamailio/modules/*.so")}
     lacking = [name for name in _MODULES if name not in found]
@@ -176,7 +178,19 @@ def _kamailio(telephony: Telephony) -> Iterator[None]:
         assert theirs in local, f"{theirs} stands no more in hradlo-local.cfg"
         local = local.replace(theirs, ours)
     (folder / "hradlo-local.cfg").write_text(f"{local}\n#!define WORKERS 8\n")
-    command = ["kamailio", "-DD", "-E", "-f", str(folder / "kamailio.cfg"), "-m", "32", "-M", "8", "-Y", str(folder)]
+    command = [
+        str(_KAMAILIO),
+        "-DD",
+        "-E",
+        "-f",
+        str(folder / "kamailio.cfg"),
+        "-m",
+        "32",
+        "-M",
+        "8",
+        "-Y",
+        str(folder),
+    ]
     with _process(folder / "log", command):
         until("Kamailio answers", lambda: _answers_options(telephony))
         yield
