@@ -47,6 +47,15 @@ class Recorded:
     """Known already, with other content: not counted, a person must look."""
     charged: Credit = NONE
 
+    def __add__(self, other: "Recorded") -> "Recorded":
+        return Recorded(
+            self.rated + other.rated,
+            self.waiting + other.waiting,
+            self.repeated + other.repeated,
+            self.disputed + other.disputed,
+            self.charged + other.charged,
+        )
+
     def __str__(self) -> str:
         return (
             f"{self.rated} calls ({self.charged} charged), {self.waiting} waiting, {self.repeated} known, "

@@ -9,8 +9,9 @@ from billing.store.engine import Store
 from billing.voip import months, operations
 from billing.voip import waiting as waiting_calls
 from billing.voip.calls.detect import Format, read
+from billing.voip.calls.importing import record_in_turns
 from billing.voip.calls_csv import as_csv
-from billing.voip.settling import COUNTS, Recorded, record_calls
+from billing.voip.settling import COUNTS, Recorded
 from billing.voip.tables import VoipCall
 from config.errors import InputRejected, Problem
 from config.settings import Settings
@@ -31,8 +32,7 @@ def import_file(
     records = read(file_bytes(file), current.settings.zone, format)
 
     async def work(context: Context, store: Store) -> Recorded:
-        async with store.transaction() as session:
-            return await record_calls(session, records, context.settings, context.clock.now())
+        return await record_in_turns(store, records, context.settings, context.clock.now())
 
     recorded = run(work)
     current.ring()

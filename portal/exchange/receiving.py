@@ -1,20 +1,19 @@
-"""`POST /voip/calls`: call records in any of the formats of `billing/voip/calls`, as the body; all or nothing.
+"""`POST /voip/calls`: call records in any format of `billing/voip/calls`, as the body; one bad line refuses it whole.
 
 An exchange that got no 200 keeps its records and sends them again; what is known already is not counted twice. The
 format is told by the content, or named: `/voip/calls?format=kamailio`.
 """
 
 import asyncio
-from collections.abc import Sequence
 from http import HTTPStatus
 
 from aiohttp import web
 
 from billing.voip.calls.detect import FORMATS, Format, read
-from billing.voip.calls.record import CallRecord
-from billing.voip.settling import COUNTS, Recorded, record_calls
+from billing.voip.calls.importing import record_in_turns
+from billing.voip.settling import COUNTS
 from config.errors import CallsRejected
-from portal.exchange.desk import DESK, Desk
+from portal.exchange.desk import DESK
 
 BODY_BYTES_MAX = 8 * 1024 * 1024
 
@@ -29,7 +28,7 @@ async def receive_calls(request: web.Request) -> web.StreamResponse:
     except CallsRejected as error:
         problems = [{"place": problem.place, "message": problem.message} for problem in error.problems]
         return web.json_response({"problems": problems}, status=HTTPStatus.UNPROCESSABLE_ENTITY)
-    recorded = await _record(desk, records)
+    recorded = await record_in_turns(desk.store, records, desk.settings, desk.clock.now())
     desk.ring()
     return web.json_response({name: getattr(recorded, name) for name in COUNTS})
 
@@ -39,8 +38,3 @@ def _format(name: str) -> Format:
         if name == known:
             return known
     raise web.HTTPBadRequest
-
-
-async def _record(desk: Desk, records: Sequence[CallRecord]) -> Recorded:
-    async with desk.store.transaction() as session:
-        return await record_calls(session, records, desk.settings, desk.clock.now())

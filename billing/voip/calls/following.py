@@ -21,7 +21,7 @@ from billing.voip.calls.detect import Format, read_piece, told
 from billing.voip.calls.record import Reading
 from config.errors import CallsRejected, Problem
 
-PIECE_BYTES_MAX = 2 * 1024 * 1024
+PIECE_BYTES_MAX = 1024 * 1024
 HEAD_BYTES_MAX = 1024
 
 Inode = tuple[int, int]

@@ -1,6 +1,11 @@
-"""Call records out of files: dropped into the watched folder, or appended to files that are followed."""
+"""Call records out of files: dropped into the watched folder, or appended to files that are followed.
+
+They are stored some at a time, because SQLite has one writer: whoever wants to call meanwhile must not wait for a
+whole file. What a crash leaves half done is completed by the same file, which adds nothing twice.
+"""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,6 +19,10 @@ from billing.voip.settling import Recorded, record_calls
 from billing.watched_folder import Outcome, Seen, content, take_ready
 from config.errors import CallsRejected, Problem
 from config.settings import Settings
+
+RECORDS_AT_ONCE = 500
+PAUSE_SECONDS = 0.05
+"""Between two times, so that another process gets its turn: SQLite has no queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +38,7 @@ class Followed:
 async def import_ready(
     store: Store, folder: Path, settings: Settings, now: datetime, seen: Seen
 ) -> list[Outcome[Recorded]]:
-    """Imports every file of the folder that is ready, all or nothing each; raises as `take_ready` does."""
+    """Imports every file of the folder that is ready; one with a bad line is refused whole. Raises as `take_ready`."""
     return await take_ready(folder, seen, partial(_import_one, store, settings, now))
 
 
@@ -38,8 +47,7 @@ async def _import_one(store: Store, settings: Settings, now: datetime, path: Pat
         records = await asyncio.to_thread(_read, path, settings)
     except (CallsRejected, OSError) as error:
         return Outcome(path.name, None, str(error))
-    async with store.transaction() as session:
-        return Outcome(path.name, await record_calls(session, records, settings, now))
+    return Outcome(path.name, await record_in_turns(store, records, settings, now))
 
 
 def _read(path: Path, settings: Settings) -> list[CallRecord]:
@@ -47,7 +55,7 @@ def _read(path: Path, settings: Settings) -> list[CallRecord]:
 
 
 async def read_on(store: Store, follower: Follower, settings: Settings, now: datetime) -> list[Followed]:
-    """Imports what is new in the followed files, a piece in a transaction.
+    """Imports what is new in the followed files.
 
     A file that can't be read is among the problems, and keeps no other from its turn. Errors of the database pass:
     what was not stored is read again at the next look.
@@ -66,9 +74,17 @@ async def read_on(store: Store, follower: Follower, settings: Settings, now: dat
 
 async def _take(store: Store, follower: Follower, piece: Piece, settings: Settings, now: datetime) -> Followed:
     reading, name = await asyncio.to_thread(piece.reading, settings.zone)
-    recorded = Recorded()
-    if reading.records:
-        async with store.transaction() as session:
-            recorded = await record_calls(session, reading.records, settings, now)
+    recorded = await record_in_turns(store, reading.records, settings, now)
     follower.advance(piece, name)
     return Followed(piece.path, recorded, reading.problems)
+
+
+async def record_in_turns(store: Store, records: Sequence[CallRecord], settings: Settings, now: datetime) -> Recorded:
+    """Stores, rates and charges records that were read without a problem; see `settling.record_calls`."""
+    recorded = Recorded()
+    for start in range(0, len(records), RECORDS_AT_ONCE):
+        if start:
+            await asyncio.sleep(PAUSE_SECONDS)
+        async with store.transaction() as session:
+            recorded += await record_calls(session, records[start : start + RECORDS_AT_ONCE], settings, now)
+    return recorded

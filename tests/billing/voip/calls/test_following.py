@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from billing.store.engine import Store
-from billing.voip.calls import following
+from billing.voip.calls import following, importing
 from billing.voip.calls.following import Follower
 from billing.voip.calls.importing import import_ready, read_on
 from billing.watched_folder import Seen
@@ -154,6 +154,16 @@ async def test_what_can_not_be_read_keeps_no_other_file_from_its_turn(store: Sto
     assert [text.partition(";")[0] for text in found] == ["0 new, 0 known", "0 new, 0 known", "1 new, 0 known"]
     assert "No such file" in found[0]
     assert "is no file" in found[1]
+
+
+async def test_records_are_stored_some_at_a_time_and_all_of_them(
+    store: Store, master: Path, follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "RECORDS_AT_ONCE", 2)
+    append(master, lines(1, 5))
+
+    assert await look(store, follower) == ["5 new, 0 known"]
+    assert await credit_of(store) == ("88.00", "0.00")
 
 
 async def test_a_dropped_file_is_imported_or_refused_and_moved_away(store: Store, master: Path) -> None:
