@@ -18,6 +18,7 @@ from billing.customers.tables import Contract, Customer
 from billing.services.tables import Service, Usage
 from config.errors import HradloError
 from config.settings import Settings
+from daemon.demo import telephones
 from daemon.demo.people import BEGINS_AT, OPENS_AT, ZONE
 from daemon.demo.world import World
 from portal.customer.app import make_portal_app
@@ -67,12 +68,14 @@ def _settings(settings: Settings, url: str) -> Settings:
 
 async def _furnish(world: World) -> None:
     password_hash = await asyncio.to_thread(hash_password, PASSWORD)
-    numbers = [person.number for person in world.people if person.about]
+    cast = [person for person in world.people if person.about]
+    numbers = [person.number for person in cast]
     async with world.store.transaction() as session:
         await session.execute(update(Customer).values(password_hash=password_hash))
         mine = select(Service.id).join(Contract, Contract.id == Service.contract_id)
         ids = await session.scalars(mine.where(Contract.number.in_(numbers)).order_by(Service.id))
         await session.execute(insert(Usage), [row for id_ in ids for row in _usage(id_)])
+        await telephones.furnish(session, cast, world.settings, password_hash, world.clock.now())
 
 
 def _usage(service_id: int) -> Iterator[dict[str, Any]]:

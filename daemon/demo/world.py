@@ -32,6 +32,7 @@ from billing.store.schema_version import upgrade
 from billing.store.tables import JournalEntry
 from config.clock import TestClock
 from config.settings import Settings
+from daemon import voip
 from daemon.braking import Verdict, release
 from daemon.demo.bank import Movement
 from daemon.demo.browser import Browser
@@ -169,6 +170,7 @@ class World:
             for made in (made for done in rounds for made in done.plans):
                 if not made.is_empty:
                     self.applied.append(AppliedPlan(self.clock.now(), made, await self._whys(made)))
+            await voip.look(self.settings, self.store, self.clock)
             await send_due(self.store, self.settings, self.clock)
 
     async def _whys(self, made: Plan) -> dict[str, str]:

@@ -8,6 +8,10 @@ import pytest
 from aiohttp import ClientSession, DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
 
+from billing.payments import invariants as books
+from billing.voip import invariants
+from billing.voip.credit import Credit
+from billing.voip.operations import calls, listed
 from config.errors import HradloError
 from daemon.demo.control import make_control_app
 from daemon.demo.people import everybody
@@ -46,6 +50,21 @@ async def test_the_log_in_page_names_an_account_and_it_works(world: World) -> No
     assert PASSWORD in page
     assert "Jana Nováková" in first
     assert "<rect" in data
+
+
+async def test_the_cast_has_telephones_with_credit_and_calls_and_the_books_are_right(world: World) -> None:
+    async with world.store.reading() as session:
+        numbers = await listed(session)
+        called = await calls(session, numbers[0].id)
+        problems = [*await invariants.verify(session), *await books.verify(session)]
+
+    assert [(each.number, each.contract_number) for each in numbers[:2]] == [
+        ("+420910000101", "1001"),
+        ("+420910000102", "1002"),
+    ]
+    assert len(called) == 7
+    assert str(numbers[0].balance + Credit.total(call.charged for call in called)) == "150.00"
+    assert problems == []
 
 
 async def test_an_extension_from_the_portal_shields_the_line_in_the_demo(world: World) -> None:
