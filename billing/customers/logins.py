@@ -29,6 +29,7 @@ class Credentials:
     customer_id: int
     password_hash: str
     email: str
+    language: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,9 @@ class OpenSession:
 
 async def credentials(session: AsyncSession, customer_number: str) -> Credentials | None:
     """The credentials of a customer; None for nobody."""
-    columns = (Customer.id, Customer.password_hash, Customer.email)
+    columns = (Customer.id, Customer.password_hash, Customer.email, Customer.language)
     row = (await session.execute(select(*columns).where(Customer.number == customer_number.strip()))).first()
-    return Credentials(row[0], row[1], row[2]) if row else None
+    return Credentials(*row) if row else None
 
 
 async def open_session(

@@ -97,7 +97,7 @@ async def _change(request: web.Request, wanted: dict[str, str], email: str | Non
         spend(office.mails, office.source_of(request))
         lasts = timedelta(minutes=office.settings.portal.link_minutes)
         token = await logins.make_link(session, "email", who.customer_id, email, lasts=lasts, now=office.now())
-        draft = email_link(office.settings, email, office.language_of(request), token, who.name)
+        draft = email_link(office.settings, email, office.written(customer.language), token, who.name)
         domain = outbox.sender_domain(office.settings.mail.sender)
         await outbox.put(session, [draft], office.now(), domain=domain)
     return True
@@ -124,7 +124,8 @@ async def confirm(request: web.Request) -> web.StreamResponse:
         if used:
             before = await portal_changes.change_email(session, used[0], used[1], office.now())
             if old := sendable(before):
-                draft = email_changed(office.settings, old, office.language_of(request), used[1], token)
+                language = office.written((await overview.customer(session, used[0])).language)
+                draft = email_changed(office.settings, old, language, used[1], token)
                 domain = outbox.sender_domain(office.settings.mail.sender)
                 await outbox.put(session, [draft], office.now(), domain=domain)
     office.ring()

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from billing.customers import logins
 from billing.customers.logins import LoggedIn
-from config.i18n import N_
+from config.i18n import LANGUAGES, N_, Language
 from portal.limits import Rate, RequestLimit
 from portal.zone import VISITOR, Zone
 
@@ -55,6 +55,10 @@ class Office(Zone):
     @property
     def url(self) -> str:
         return self.settings.isp.portal_url.rstrip("/")
+
+    def written(self, language: str) -> Language:
+        """The language of a mail to a customer: that of the contract, whoever asked for it and with what browser."""
+        return language if language in LANGUAGES else self.settings.isp.language
 
     async def find_visitor(self, token: str) -> LoggedIn | None:
         now = self.now()

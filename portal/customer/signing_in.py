@@ -113,7 +113,7 @@ async def forgot(request: web.Request) -> web.StreamResponse:
             token = await logins.make_link(
                 session, "password", found.customer_id, email, lasts=_link_lasts(office), now=office.now()
             )
-            draft = password_link(office.settings, email, office.language_of(request), token, number)
+            draft = password_link(office.settings, email, office.written(found.language), token, number)
             domain = outbox.sender_domain(office.settings.mail.sender)
             await outbox.put(session, [draft], office.now(), domain=domain)
     office.ring()  # whether there is a mail to send or not

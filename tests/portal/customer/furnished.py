@@ -1,4 +1,4 @@
-"""Jana with all that a page can show: two contracts, four services, years of invoices, payments, notices, usage."""
+"""Petr with the longest name; Jana with all that a page can show: contracts, services, years of invoices, usage."""
 
 import math
 from datetime import UTC, date, datetime, time, timedelta
@@ -25,6 +25,7 @@ TODAY = date(2026, 11, 24)
 PRICE = Money(599_00)
 ACCOUNT = "2800123456/2010"
 LONG_NAME = "Společenství vlastníků jednotek domu U Staré školy 1287/14, Rožnov pod Radhoštěm"
+LONG_ADDRESS = "predseda.vyboru.spolecenstvi.vlastniku@stara-skola-1287.roznov-pod-radhostem.example"
 
 
 async def furnish(store: Store, *, months: int = 30, hourly_days: int = 40) -> None:
@@ -213,6 +214,7 @@ async def _second_contract(session: AsyncSession) -> None:
 async def _details(session: AsyncSession) -> None:
     where = {"city": "Horní Lhota", "postal_code": "763 01", "phone": "+420 601 123 456"}
     await session.execute(update(Customer).where(Customer.number == "501").values(**where))
+    await session.execute(update(Customer).where(Customer.number == "502").values(name=LONG_NAME, email=LONG_ADDRESS))
     customer_id = await session.scalar(select(Customer.id).where(Customer.number == "501"))
     asked = {"customer_id": customer_id, "note": "Vdala jsem se."}
     session.add_all(

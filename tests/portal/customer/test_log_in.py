@@ -200,6 +200,12 @@ async def test_a_forgotten_password_is_replaced_by_the_link_in_the_mail_once(por
     assert (await portal.browser().post("/reset", t=token, new="yet-another-one")).status == 422
 
 
+async def test_a_mail_is_in_the_customers_language_whatever_browser_asked_for_it(portal: House) -> None:
+    await portal.browser(**{"Accept-Language": "cs"}).post("/forgot", number=JANA)
+
+    assert (await portal.mails())[-1].subject == "Your new password for Údolní síť"
+
+
 async def test_a_link_for_a_password_grows_too_old(portal: House) -> None:
     browser = portal.browser()
     await browser.post("/forgot", number=JANA)
