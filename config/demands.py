@@ -84,10 +84,13 @@ def _fio_problems(settings: Settings) -> list[Problem | None]:
 
 
 def _voip_problems(settings: Settings) -> list[Problem | None]:
-    """The VoIP zone is told from the portal by its host name alone."""
-    if not settings.voip.url:
-        return []
+    """What nobody could ever buy; and the VoIP zone is told from the portal by its host name alone."""
     found: list[Problem | None] = []
+    dear = [str(coupon) for coupon in settings.voip.coupons if coupon > settings.voip.monthly_cap > 0]
+    if dear:
+        found.append(Problem("[voip] coupons", f"{', '.join(dear)} can never be bought: monthly_cap is lower"))
+    if not settings.voip.url:
+        return found
     if not settings.portal.listen:
         found.append(Problem("[portal] listen", "is needed by [voip] url: both zones are on these sockets"))
     if urlsplit(settings.voip.url).netloc.lower() == urlsplit(settings.isp.portal_url).netloc.lower():

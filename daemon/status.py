@@ -16,6 +16,7 @@ from billing.store import outbox
 from billing.store.clock_guard import require_plausible
 from billing.store.engine import Store
 from billing.store.tables import Mail
+from billing.voip import waiting as calls
 from config.errors import ClockBehind, HradloError
 from config.settings import Settings
 from daemon.engine import only_engine
@@ -44,6 +45,7 @@ class Status:
     lines_in_notice: int
     lines_suspended: int
     payments_waiting: int
+    calls_waiting: int
     mails_waiting: int
     mails_failed: int
     mails_expired: int
@@ -66,6 +68,8 @@ class Status:
             yield f"{self.parked} contracts are parked for absurd facts: hradlo show CONTRACT says which."
         if self.payments_waiting:
             yield f"{self.payments_waiting} payments wait for a person: hradlo payments unmatched"
+        if self.calls_waiting:
+            yield f"{self.calls_waiting} telephone calls wait for a person: hradlo voip calls waiting"
         if self.mails_failed:
             yield f"{self.mails_failed} mails were refused for good: look at the addresses."
         if not self.last_statement_imported_at:
@@ -93,6 +97,7 @@ async def read_status(store: Store, settings: Settings, now: datetime) -> Status
             lines_in_notice=lines.get("notice", 0),
             lines_suspended=lines.get("suspended", 0),
             payments_waiting=await _count(session, Payment.state == "waiting"),
+            calls_waiting=await _count(session, calls.IS_WAITING),
             mails_waiting=await _count(session, Mail.sent_at.is_(None) & Mail.failed_at.is_(None)),
             mails_failed=await _count(session, Mail.failed_at.is_not(None) & ~is_expired),
             mails_expired=await _count(session, Mail.failed_at.is_not(None) & is_expired),

@@ -97,6 +97,17 @@ async def owners_of(session: AsyncSession, records: Collection[EndedCall], count
     return {text: owners[number] for text, number in texts.items() if number in owners}
 
 
+async def authorized_as(session: AsyncSession, call_ids: Collection[str]) -> dict[str, Owner]:
+    """Our numbers that calls were authorised for, by call id: a record may name the caller as nobody would know it."""
+    owners: dict[str, Owner] = {}
+    for chunk in in_chunks(sorted({each for each in call_ids if each})):
+        query = select(_HOLD.c.call_id, _NUMBER.c.id, _NUMBER.c.contract_id, _NUMBER.c.deck)
+        query = query.join(_NUMBER, _NUMBER.c.id == _HOLD.c.number_id)
+        rows = await session.execute(query.where(_HOLD.c.call_id.in_(chunk)))
+        owners |= {call_id: Owner(number_id, contract_id, deck) for call_id, number_id, contract_id, deck in rows}
+    return owners
+
+
 def _as_number(text: str, country: str) -> str | None:
     try:
         return str(numbers.called(text, country))
@@ -107,15 +118,23 @@ def _as_number(text: str, country: str) -> str | None:
 class Rater:
     """Rates records one after the other; which deck counts is asked once for each name and day of decks."""
 
-    def __init__(self, session: AsyncSession, owners: Mapping[str, Owner], country: str) -> None:
+    def __init__(
+        self,
+        session: AsyncSession,
+        owners: Mapping[str, Owner],
+        country: str,
+        authorized: Mapping[str, Owner] | None = None,
+    ) -> None:
         self._session = session
         self._owners = owners
+        self._authorized = authorized or {}
+        """By call id; asked when the caller tells nothing."""
         self._country = country
         self._validity: dict[str, list[tuple[datetime, DeckHead]]] = {}
         self._decks: dict[str, Deck] = {}
 
     async def rate(self, record: EndedCall) -> Rated:
-        owner = self._owners.get(record.caller)
+        owner = self._owners.get(record.caller) or self._authorized.get(record.call_id)
         if owner is None:
             return self._incoming(record)
         if not record.billed_seconds or record.billed_seconds < 0:

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.importing import in_chunks
 from billing.voip.calls.record import CallRecord
-from billing.voip.charging import Rated, Rater, charge, owners_of
+from billing.voip.charging import Rated, Rater, authorized_as, charge, owners_of
 from billing.voip.credit import NONE, Credit
 from billing.voip.tables import VoipCall
 from config.settings import Settings
@@ -87,7 +87,8 @@ async def _record(
     if not fresh:
         return
     owners = await owners_of(session, fresh, settings.isp.country)
-    rater = Rater(session, owners, settings.isp.country)
+    authorized = await authorized_as(session, [each.call_id for each in fresh if each.caller not in owners])
+    rater = Rater(session, owners, settings.isp.country, authorized)
     rated = [await rater.rate(record) for record in fresh]
     done.charged += (await charge(session, rated, settings, now)).total
     await session.execute(insert(_CALL), [_row(each, disputes, now) for each in rated])

@@ -14,11 +14,13 @@ from config.errors import NotAllowed, NotFound
 from config.settings import Settings
 
 CALLS_AT_ONCE = 1000
+IS_WAITING = or_(VoipCall.state == "waiting", VoipCall.dispute != "")
+"""A person must look: it could not be charged, or another record disputes it."""
 
 
 async def waiting(session: AsyncSession) -> list[VoipCall]:
     """Calls that could not be charged, and charged ones that another record disputes; the oldest first."""
-    query = select(VoipCall).where(or_(VoipCall.state == "waiting", VoipCall.dispute != ""))
+    query = select(VoipCall).where(IS_WAITING)
     return list(await session.scalars(query.order_by(VoipCall.id)))
 
 

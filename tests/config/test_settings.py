@@ -210,6 +210,7 @@ def test_two_addresses_of_one_family_are_refused(path: Path, secrets: Path) -> N
         ('[captive_api]\nurl = "https://x"\nlisten = ["0.0.0.0:8443"]', "[captive_api] certificate"),
         ('[captive_api]\nlisten = ["0.0.0.0:8443"]\ncertificate = "/c"\nkey = "/k"', "[captive_api] url"),
         ('[voip]\nurl = "https://voip.isp.example"', "[portal] listen"),
+        ("[voip]\nmonthly_cap = 400.00", "[voip] coupons"),
         ("[dunning]\nreminder_days = [3, 14]", "[dunning] reminder_days"),
         ("[dunning]\nnotice_days = 10", "[dunning] reminder_days"),
     ],

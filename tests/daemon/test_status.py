@@ -9,8 +9,10 @@ from sqlalchemy import update
 
 from billing.store.engine import Store
 from billing.store.tables import Mail
+from billing.voip.settling import record_calls
 from daemon.engine import only_engine
 from daemon.status import Status, read_status
+from tests.billing.voip.world import call
 from tests.scenario import DUE_ON, Isp, at
 
 NOTICE_ON = DUE_ON + timedelta(days=14)
@@ -75,6 +77,15 @@ async def test_payments_that_wait_and_the_last_statement_are_shown(isp: Isp) -> 
     assert seen.payments_waiting == 1
     assert seen.last_statement_imported_at == "2026-03-02 12:00+01:00"
     assert any("hradlo payments unmatched" in advice for advice in seen.advice())
+
+
+async def test_calls_that_wait_are_shown(isp: Isp) -> None:
+    async with isp.store.transaction() as session:
+        await record_calls(session, [call("c1", caller="anonymous")], isp.settings, isp.clock.now())
+    seen = await status(isp)
+
+    assert seen.calls_waiting == 1
+    assert any("hradlo voip calls waiting" in advice for advice in seen.advice())
 
 
 async def test_mails_are_counted_as_waiting_until_they_are_sent_and_apart_when_refused(isp: Isp) -> None:

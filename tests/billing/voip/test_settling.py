@@ -156,6 +156,16 @@ async def test_a_call_never_takes_what_another_call_has_reserved(store: Store) -
     assert await problems(store) == []
 
 
+async def test_a_caller_that_the_record_hides_is_the_one_that_the_call_was_authorised_for(store: Store) -> None:
+    await add_number(store, credit="200")
+    await ask(store)
+
+    done = await settle(store, call("call-1", caller="anonymous"), call("call-2", caller="anonymous"))
+
+    assert (done.rated, done.waiting) == (1, 1)
+    assert await credit_of(store) == ("197.60", "0.00")
+
+
 async def test_credit_never_falls_below_zero(store: Store) -> None:
     await add_number(store, credit="5")
 
