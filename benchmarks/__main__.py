@@ -27,6 +27,7 @@ NAMES = (
     "dunning",
     "payments",
     "billing_run",
+    "documents",
     "voip",
     "portal",
     "voip_authorize",
