@@ -53,6 +53,8 @@ class Known:
     """Site -> contract id -> the line that is recorded there; who is not in it is open."""
     verdict: Verdict = field(default_factory=Verdict)
     """What the brake said at the last look."""
+    cursor: int = 0
+    """The journal entry up to which all of this was read."""
 
     def networks_at(self, site: str) -> Networks:
         return self.networks.get(site, {})
@@ -157,7 +159,7 @@ class Decider:
         known.verdict = found.verdict
         held = {each.contract_id for each in found.verdict.held_proposals}
         self._proposed = {i: found.proposed[i] for i in held}
-        self._cursor = found.head
+        self._cursor = known.cursor = found.head
         moments = (decision.next_look_at for decision in known.decisions.values())
         self.next_look_at = min((at for at in moments if at), default=None)
         return Looked(frozenset(found.decisions), len(found.news), left, found.is_full)

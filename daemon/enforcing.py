@@ -89,6 +89,11 @@ class Enforcer:
         self._todo.addresses |= looked.left.get(self.site, frozenset())
 
     @property
+    def knows_up_to(self) -> int:
+        """The journal entry up to which facts are known here."""
+        return self._known.cursor if self._known else 0
+
+    @property
     def retry_seconds(self) -> float:
         """How long to leave a site alone that was not reached: longer each time, up to a minute."""
         return min(PATIENCE_SECONDS_MIN * 2.0 ** max(0, self._failures - 1), PATIENCE_SECONDS_MAX)

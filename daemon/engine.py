@@ -46,8 +46,9 @@ class Engine:
         self._garden = Garden(settings.enforcement.garden)
         witness = Witness(settings.daemon.state_directory, clock)
         self._reconciler = Reconciler(settings, store, drivers, clock, self._garden.wanted, witness)
-        self._sites = [Site(enforcer, settings, store, clock) for enforcer in self._reconciler.enforcers]
         self._woken = asyncio.Event()
+        enforcers = self._reconciler.enforcers
+        self._sites = [Site(enforcer, settings, store, clock, self._woken.set) for enforcer in enforcers]
         self._presence = Presence(settings.database.url, self._woken.set)
         self._jobs = Jobs(settings, store, clock, self._presence.duty, self._woken.set)
         self._last_look_seconds = monotonic_seconds()

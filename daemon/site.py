@@ -6,18 +6,24 @@ that found something, a foreign change of the network, a new address in the gard
 """
 
 import asyncio
+import contextlib
+from collections.abc import Callable
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from billing.services.bindings import Settled
 from billing.store.engine import Store
 from config.clock import Clock, monotonic_seconds
 from config.errors import DriverError
 from config.settings import Settings
+from daemon.binding import settle_bindings
 from daemon.enforcing import Enforcer
 from daemon.usage import count_usage
 
 RETRY_SECONDS = 5
+BOUND_SECONDS = 10.0
+"""How often a router is asked who has which address, where services are known by a binding."""
 
 log = structlog.get_logger()
 
@@ -25,13 +31,21 @@ log = structlog.get_logger()
 class Site:
     """Runs one enforcer. `run` lasts until it is cancelled."""
 
-    def __init__(self, enforcer: Enforcer, settings: Settings, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, enforcer: Enforcer, settings: Settings, store: Store, clock: Clock, ring: Callable[[], None]
+    ) -> None:
         self._enforcer = enforcer
         self._settings = settings
         self._store = store
         self._clock = clock
+        self._ring = ring
+        """Facts changed: somebody is to look."""
         self._woken = asyncio.Event()
         self._must_observe = True
+        self._asked_seconds = -BOUND_SECONDS
+        """When the router last said who has which address."""
+        self._settled_at_entry = 0
+        """The journal entry of the last such change: who does not know it may take one line for another."""
         self.last_round_seconds = monotonic_seconds()
         """When a round last ended, well or not: what the watchdog looks at."""
 
@@ -48,6 +62,7 @@ class Site:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_enforcing(), name=f"enforce {self.name}")
             tasks.create_task(self._keep_watching(), name=f"watch {self.name}")
+            tasks.create_task(self._keep_asking(), name=f"addresses of {self.name}")
             if self._settings.usage.collect_seconds:
                 tasks.create_task(self._keep_counting(), name=f"usage of {self.name}")
 
@@ -66,6 +81,10 @@ class Site:
     async def _round(self, observes: bool) -> float:
         """One round; returns for how many seconds there is nothing to do, unless somebody wakes it."""
         try:
+            await self._ask()
+            if self._enforcer.knows_up_to < self._settled_at_entry:
+                self._must_observe |= observes
+                return self._settings.enforcement.reconcile_seconds  # the look that was rung for wakes it
             await self._enforcer.round(observes=observes)
         except DriverError as error:
             log.error("network not reached", site=self.name, error=str(error))
@@ -76,6 +95,28 @@ class Site:
             log.error("lines not recorded", site=self.name, error=str(error))
             return RETRY_SECONDS
         return self._settings.enforcement.reconcile_seconds
+
+    async def _ask(self) -> None:
+        """Who has which address, unless that was asked a moment ago: no round is about addresses of yesterday."""
+        if monotonic_seconds() - self._asked_seconds < BOUND_SECONDS:
+            return
+        try:
+            settled = await settle_bindings(self._store, self.name, self._enforcer.driver, self._clock)
+        except (DBAPIError, OSError) as error:  # the network is kept as it was last known
+            log.error("database not reached; addresses stay as they were", site=self.name, error=str(error))
+            settled = Settled()
+        self._asked_seconds = monotonic_seconds()
+        for refusal in settled.refused:
+            log.warning("an address is not taken from the router", site=self.name, why=refusal)
+        if settled.last_entry_id:
+            self._settled_at_entry = settled.last_entry_id
+            self._ring()
+
+    async def _keep_asking(self) -> None:
+        while True:
+            await asyncio.sleep(BOUND_SECONDS)
+            with contextlib.suppress(DriverError):  # the next round meets it, too, and says so
+                await self._ask()
 
     async def _keep_watching(self) -> None:
         while True:

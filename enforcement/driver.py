@@ -11,7 +11,7 @@ The contract, held by one test suite for all drivers (`tests/enforcement/test_dr
 * Closing a driver changes nothing on the network.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from enforcement.state import Address, Applied, Counted, LineState, Observed, Plan
@@ -32,6 +32,10 @@ class Driver(Protocol):
 
     async def apply(self, plan: Plan) -> Applied:
         """Carries the plan out; raises `DriverError` when it can't, and then only `observe` knows what was done."""
+        ...
+
+    async def bindings(self) -> Mapping[str, frozenset[Address]]:
+        """Who has which address now: ``dhcp:AA:BB:CC:DD:EE:FF`` and ``ppp:name``; empty where nobody knows."""
         ...
 
     async def count(self, addresses: Collection[Address]) -> Counted:

@@ -5,7 +5,7 @@ For a first look at a real network (`driver = "dryrun"`), for the demo without r
 
 import asyncio
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from enforcement.planner import carried_out
 from enforcement.state import Address, Applied, Counted, LineState, Observed, Plan
@@ -34,6 +34,9 @@ class DryRunDriver:
         self._observed = carried_out(self._observed, plan)
         self.plans.append(plan)
         return Applied(changed=plan.size)
+
+    async def bindings(self) -> Mapping[str, frozenset[Address]]:
+        return {}
 
     async def count(self, addresses: Collection[Address]) -> Counted:
         return Counted()

@@ -15,13 +15,13 @@ from billing.importing import Report, Sheet, in_chunks
 from billing.invoicing.tables import InvoiceLine
 from billing.money import Money
 from billing.services.rules import Claim, ServiceRow, overlaps
-from billing.services.tables import Product, Service, ServiceAddress, ServicePrice
+from billing.services.tables import Product, Service, ServiceAddress, ServiceBinding, ServicePrice
 from billing.store import journal
 from config.setting_types import MAIN_SITE
 
 Key = tuple[str, str, str, date]
 Place = tuple[str, str]
-"""A site, and a network there."""
+"""A site, and a network or a binding there."""
 
 
 @dataclass
@@ -39,6 +39,8 @@ class _Stored:
     is_invoiced_here: bool = False
     """Hradlo has invoiced a period of it: what another program did before says nothing any more."""
     places: set[Place] = field(default_factory=set)
+    """Fixed ones."""
+    bindings: set[Place] = field(default_factory=set)
 
     @property
     def words(self) -> str:
@@ -66,12 +68,14 @@ class Importer:
         self._refuse_unknown_customers()
         moved = self._give_up_moved_addresses()
         self._refuse_overlaps()
+        self._refuse_shared_bindings()
         self._sheet.require_good()
         new = [row for row in self._sheet.rows if row.key not in self._stored]
         changed = [row for row in self._sheet.rows if self._is_changed(row)]
         await self._write_contracts()
         await self._write_services(new, changed)
         await self._write_addresses(new, changed, moved)
+        await self._write_bindings([*new, *changed])
         self._note_services(new, changed)
         await journal.append_many(self._session, self._entries)
         return Report(len(new), len(changed), len(self._sheet.rows) - len(new) - len(changed))
@@ -112,24 +116,32 @@ class Importer:
         for service_id, price in await self._session.execute(prices):
             by_id[service_id].price = price
         addresses = select(ServiceAddress.service_id, ServiceAddress.site, ServiceAddress.network)
-        for service_id, site, network in await self._session.execute(addresses):
+        for service_id, site, network in await self._session.execute(addresses.where(ServiceAddress.binding.is_(None))):
             by_id[service_id].places.add((site, network))
+        bindings = select(ServiceBinding.service_id, ServiceBinding.site, ServiceBinding.name)
+        for service_id, site, name in await self._session.execute(bindings):
+            by_id[service_id].bindings.add((site, name))
 
     def _site(self, row: ServiceRow) -> str:
         """Where the file says; else where the service is already."""
-        places = stored.places if (stored := self._stored.get(row.key)) else ()
+        places = stored.places | stored.bindings if (stored := self._stored.get(row.key)) else ()
         return row.site or min((site for site, _ in places), default=MAIN_SITE)
 
     def _places(self, row: ServiceRow) -> set[Place]:
         site = self._site(row)
         return {(site, address) for address in row.addresses}
 
+    def _bindings(self, row: ServiceRow) -> set[Place]:
+        site = self._site(row)
+        return {(site, name) for name in row.bindings}
+
     def _is_changed(self, row: ServiceRow) -> bool:
         stored = self._stored.get(row.key)
         if stored is None:
             return False
         is_moved = self._contracts[row.contract_number][1] != self._customer_ids[row.customer_number]
-        is_otherwise = stored.price != row.price or stored.places != self._places(row)
+        is_elsewhere = stored.places != self._places(row) or stored.bindings != self._bindings(row)
+        is_otherwise = stored.price != row.price or is_elsewhere
         return is_moved or is_otherwise or bool(_terms(row, stored))
 
     # ── what must not be ───────────────────────────────────────────────────────────────────────────────────────
@@ -162,6 +174,15 @@ class Importer:
                 "addresses",
                 f"{refused.network} ({refused.owner}) overlaps {other.network} ({other.owner}, {where})",
             )
+
+    def _refuse_shared_bindings(self) -> None:
+        in_file = {row.key for row in self._sheet.rows}
+        stored = {place: one.words for key, one in self._stored.items() if key not in in_file for place in one.bindings}
+        for row in self._sheet.rows:
+            owner = f"contract {row.contract_number}, {row.product}"
+            for place in sorted(self._bindings(row)):
+                if (other := stored.setdefault(place, owner)) != owner:
+                    self._sheet.refuse(row.line, "addresses", f"{place[1]} is known of {other}, too")
 
     def _claims(self) -> Iterable[Claim]:
         """Who has which network after the import."""
@@ -274,8 +295,31 @@ class Importer:
             of_site = delete(ServiceAddress).where(ServiceAddress.site == site)
             for chunk in in_chunks(networks):
                 await self._session.execute(of_site.where(ServiceAddress.network.in_(chunk)))
+        await self._take_back(coming)
         for values in in_chunks(coming):
             await self._session.execute(insert(ServiceAddress), values)
+
+    async def _take_back(self, coming: list[dict[str, Any]]) -> None:
+        """A fixed address wins over one that a router gave to somebody for a while."""
+        for values in in_chunks(coming):
+            for site in {each["site"] for each in values}:
+                networks = [each["network"] for each in values if each["site"] == site]
+                of_site = delete(ServiceAddress).where(ServiceAddress.site == site, ServiceAddress.binding.is_not(None))
+                await self._session.execute(of_site.where(ServiceAddress.network.in_(networks)))
+
+    async def _write_bindings(self, rows: list[ServiceRow]) -> None:
+        """With a binding go the addresses that it has at present; new ones come when its router is asked."""
+        coming: list[dict[str, Any]] = []
+        for row in rows:
+            stored, wanted = self._stored[row.key], self._bindings(row)
+            for site, name in sorted(stored.bindings - wanted):
+                for table, column in ((ServiceBinding, ServiceBinding.name), (ServiceAddress, ServiceAddress.binding)):
+                    await self._session.execute(delete(table).where(table.site == site, column == name))
+            coming += [
+                {"service_id": stored.id, "site": site, "name": name} for site, name in sorted(wanted - stored.bindings)
+            ]
+        for values in in_chunks(coming):
+            await self._session.execute(insert(ServiceBinding), values)
 
     def _note_services(self, new: list[ServiceRow], changed: list[ServiceRow]) -> None:
         for change, rows in (("added", new), ("changed", changed)):
@@ -283,7 +327,7 @@ class Importer:
                 what = {"kind": row.kind, "product": row.product, "starts_on": row.starts_on, "price": row.price}
                 terms = _terms(row, None if change == "added" else self._stored[row.key])
                 where = {"site": site} if (site := self._site(row)) != MAIN_SITE else {}
-                addresses = " ".join(row.addresses)
+                addresses = " ".join([*row.addresses, *row.bindings])
                 self._note(row.contract_number, change=change, **what, addresses=addresses, **terms, **where)
 
     def _note(self, contract_number: str, **detail: Any) -> None:

@@ -19,6 +19,8 @@ KINDS = ("internet", "insurance", "voip", "other")
 PERIODS_MONTHS = (1, 3, 12)
 # No service of a subscriber is larger; a slip of the pen must not suspend half of the network.
 _SHORTEST_PREFIX = {4: 16, 6: 32}
+_MAC = re.compile("([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}")
+_NAME_LENGTH_MAX = 64
 # The rest of 127.0.0.0/8 is where the demo's subscribers live.
 _THIS_MACHINE = ip_network("127.0.0.0/16")
 
@@ -37,6 +39,8 @@ class ServiceRow:
     price: Money
     starts_on: date
     networks: tuple[Network, ...]
+    bindings: tuple[str, ...] = ()
+    """What it is known by where its address changes: ``dhcp:AA:BB:CC:DD:EE:FF``, ``ppp:name``."""
     billed_until_on: date | None = None
     """The last day that another program has invoiced; None: nothing is."""
     period_months: int | None = None
@@ -88,6 +92,8 @@ def read_services(data: bytes, source: str) -> Sheet[ServiceRow]:
 
 
 def _service(row: Row) -> ServiceRow:
+    none: tuple[tuple[Network, ...], tuple[str, ...]] = ((), ())
+    networks, bindings = row.read("addresses", _addresses, none)
     service = ServiceRow(
         line=row.line,
         contract_number=row.symbol("contract_number"),
@@ -96,7 +102,8 @@ def _service(row: Row) -> ServiceRow:
         product=row.text("product", 200, is_needed=True),
         price=row.read("price", _price, Money()),
         starts_on=row.date("starts_on"),
-        networks=row.read("addresses", _networks, ()),
+        networks=networks,
+        bindings=bindings,
         billed_until_on=row.date_or_none("billed_until_on"),
         period_months=row.read("period_months", _months, None) if row.has("period_months") else None,
         ends_on=row.date_or_none("ends_on"),
@@ -127,8 +134,26 @@ def _site(text: str) -> str:
     return text
 
 
-def _networks(text: str) -> tuple[Network, ...]:
-    return tuple(sorted({network(word) for word in text.split()}, key=lambda each: (each.version, each)))
+def _addresses(text: str) -> tuple[tuple[Network, ...], tuple[str, ...]]:
+    """Fixed ones, and bindings."""
+    words = text.split()
+    fixed = {network(word) for word in words if not _is_binding(word)}
+    bindings = {binding(word) for word in words if _is_binding(word)}
+    return tuple(sorted(fixed, key=lambda each: (each.version, each))), tuple(sorted(bindings))
+
+
+def _is_binding(word: str) -> bool:
+    return word.startswith(("dhcp:", "ppp:"))
+
+
+def binding(word: str) -> str:
+    """The one way to write what a router knows a subscriber by; raises `ValueError`, which says what is wrong."""
+    kind, _, name = word.partition(":")
+    if kind == "dhcp" and _MAC.fullmatch(name):
+        return f"dhcp:{name.upper().replace('-', ':')}"
+    if kind == "ppp" and 0 < len(name) <= _NAME_LENGTH_MAX:
+        return word
+    raise ValueError(f"{word!r} is not like dhcp:AA:BB:CC:DD:EE:FF or ppp:name")
 
 
 def network(text: str) -> Network:

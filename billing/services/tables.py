@@ -98,6 +98,21 @@ class ServiceAddress(Base):
     """Where the network is: one gateway or router. Private ranges of two sites may overlap."""
     network: Mapped[str] = mapped_column(String(43))
     """Canonical text: `10.1.2.3`, `10.1.2.8/29`, `2001:db8:0:100::/56`."""
+    binding: Mapped[str | None] = mapped_column(String(80))
+    """Where the service has it from at present (`ServiceBinding`); none: it is fixed."""
+
+
+class ServiceBinding(Base):
+    """What a service is known by where its address changes; see `bindings.py`."""
+
+    __tablename__ = "service_binding"
+    __table_args__ = (UniqueConstraint("site", "name"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    service_id: Mapped[int] = mapped_column(ForeignKey("service.id"), index=True)
+    site: Mapped[str] = mapped_column(String(40), default=MAIN_SITE, server_default=MAIN_SITE)
+    name: Mapped[str] = mapped_column(String(80))
+    """`dhcp:AA:BB:CC:DD:EE:FF` or `ppp:name`."""
 
 
 class UsageCounter(Base):

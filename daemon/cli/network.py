@@ -8,6 +8,7 @@ import typer
 
 from billing.store.engine import Store
 from config.errors import NotAllowed
+from daemon.binding import settle_bindings
 from daemon.cli.brake import held_as_json, print_held
 from daemon.cli.context import Context, JsonOption, out, run
 from daemon.drivers import open_drivers
@@ -91,6 +92,8 @@ def apply(
 async def _apply(context: Context, store: Store, checksum: str) -> int:
     with only_engine(context.settings.daemon.runtime_directory):
         async with _reconciling(context, store) as reconciler:
+            for each in reconciler.enforcers:
+                await settle_bindings(store, each.site, each.driver, context.clock)
             preview = await reconciler.preview()
             if checksum and preview.checksum != checksum:
                 raise NotAllowed(

@@ -7,7 +7,7 @@ All that talks to the kernel blocks, and runs in one thread of the driver's own,
 import asyncio
 import errno
 import subprocess
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self, TypeVar
 
@@ -65,6 +65,9 @@ class NftablesDriver:
         applied = await self._in_worker(lambda: self._apply(plan))
         self._stir.set()  # somebody else may have written just then
         return applied
+
+    async def bindings(self) -> Mapping[str, frozenset[Address]]:
+        return {}
 
     async def count(self, addresses: Collection[Address]) -> Counted:
         return await self._in_worker(lambda: usage.count(self._table().conversation, addresses))

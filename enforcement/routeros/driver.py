@@ -9,14 +9,14 @@ was learned on another connection is read again before anything is written.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import structlog
 
 from config.errors import DriverError
 from enforcement.planner import rebased
-from enforcement.routeros import flows, usage
+from enforcement.routeros import flows, leasing, usage
 from enforcement.routeros.commands import Command, Row
 from enforcement.routeros.entries import LIST_OF, PROPERTIES, STATES, Key, Lists
 from enforcement.routeros.examination import Facts, Remark, remarks
@@ -90,6 +90,12 @@ class RouterOsDriver:
                 self._seen = None  # half of it may be done: only the router knows
                 raise
             return await self._apply(rebased(plan, self._observed(self._seen)))
+
+    async def bindings(self) -> Mapping[str, frozenset[Address]]:
+        async with self._turn:
+            leases = await self._transport.stream_print(leasing.LEASES, leasing.LEASE_PROPERTIES)
+            sessions = await self._transport.stream_print(leasing.SESSIONS, leasing.SESSION_PROPERTIES)
+        return leasing.bindings(leases, sessions)
 
     async def count(self, addresses: Collection[Address]) -> Counted:
         async with self._turn:
