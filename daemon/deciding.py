@@ -23,6 +23,7 @@ from billing.dunning.policy import Policy
 from billing.dunning.reading import load_facts
 from billing.dunning.recording import is_news, record
 from billing.dunning.rules import STRICTNESS, decide_within, is_stricter
+from billing.services.bindings import bound_contracts
 from billing.services.operations import networks
 from billing.store import journal
 from billing.store.clock_guard import require_plausible
@@ -48,7 +49,7 @@ class Known:
 
     decisions: dict[int, Decision] = field(default_factory=dict)
     networks: dict[str, dict[int, tuple[Address, ...]]] = field(default_factory=dict)
-    """Site -> contract id -> its addresses there."""
+    """Site -> contract id -> its addresses there: none for one that is known by a binding and away just now."""
     lines: dict[str, dict[int, str]] = field(default_factory=dict)
     """Site -> contract id -> the line that is recorded there; who is not in it is open."""
     verdict: Verdict = field(default_factory=Verdict)
@@ -66,7 +67,7 @@ class Known:
         """The restricted lines that contracts should have at a site, of some contracts or of all."""
         networks, decisions = self.networks_at(site), self.decisions
         ids = decisions.keys() if contract_ids is None else decisions.keys() & contract_ids
-        return {i: line for i in ids if (line := decisions[i].stage.line) != "open" and networks.get(i)}
+        return {i: line for i in ids if (line := decisions[i].stage.line) != "open" and i in networks}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,8 @@ class _Found:
     proposed: dict[int, Decision]
     """What was decided about contracts whose line would get stricter."""
     verdict: Verdict
+    looked_at: Collection[int] = ()
+    """Empty when it is full."""
 
 
 class Decider:
@@ -155,6 +158,8 @@ class Decider:
             left = {site: _addresses(known.networks_at(site), found.decisions) for site in self._sites}
             known.decisions |= found.decisions
             for site, of_contracts in found.networks.items():
+                for contract_id in found.looked_at:
+                    known.networks[site].pop(contract_id, None)
                 known.networks[site] |= of_contracts
         known.verdict = found.verdict
         held = {each.contract_id for each in found.verdict.held_proposals}
@@ -174,7 +179,8 @@ class Decider:
             of_sites = await self._networks(session, ids)
             recorded = {site: await lines(session, site) for site in self._sites} if ids is None else {}
             facts = await load_facts(session, ids)
-        return await self._decided(facts, _Found(head, ids is None, {}, of_sites, recorded, (), {}, Verdict()), now)
+        nothing_decided = _Found(head, ids is None, {}, of_sites, recorded, (), {}, Verdict(), ids or ())
+        return await self._decided(facts, nothing_decided, now)
 
     async def _decided(self, facts: Sequence[Facts], found: _Found, now: datetime) -> _Found:
         """Decides, and asks the brake; what it holds is decided on anew, as if nothing stricter were to come."""
@@ -220,9 +226,10 @@ class Decider:
     async def _networks(
         self, session: AsyncSession, ids: Collection[int] | None
     ) -> dict[str, dict[int, tuple[Address, ...]]]:
-        """By site; of some contracts, those without any address are there, too."""
+        """By site. Who is known by a binding belongs there while away, too: the line waits for them."""
         return {
-            site: dict.fromkeys(ids or (), ()) | group_networks(await networks(session, site, ids))
+            site: dict.fromkeys(await bound_contracts(session, site, ids), ())
+            | group_networks(await networks(session, site, ids))
             for site in self._sites
         }
 

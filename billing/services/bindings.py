@@ -42,6 +42,23 @@ async def bindings_at(session: AsyncSession, site: str) -> frozenset[str]:
     return frozenset(await session.scalars(select(ServiceBinding.name).where(ServiceBinding.site == site)))
 
 
+async def bound_contracts(
+    session: AsyncSession, site: str, contract_ids: Collection[int] | None = None
+) -> frozenset[int]:
+    """Contracts that are known by a binding at a site, of some or of all, whether they are there now or not."""
+    query = (
+        select(Service.contract_id)
+        .join(ServiceBinding, ServiceBinding.service_id == Service.id)
+        .where(ServiceBinding.site == site)
+    )
+    if contract_ids is None:
+        return frozenset(await session.scalars(query))
+    found: set[int] = set()
+    for chunk in in_chunks(list(contract_ids)):
+        found.update(await session.scalars(query.where(Service.contract_id.in_(chunk))))
+    return frozenset(found)
+
+
 async def is_settled(session: AsyncSession, site: str, seen: Seen) -> bool:
     """Whether `settle` would change nothing: nearly always, and then nobody else must wait for a writer."""
     found = await _difference(session, site, seen)

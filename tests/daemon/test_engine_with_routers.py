@@ -13,6 +13,7 @@ from billing.store.engine import Store
 from config.settings import parse
 from daemon import doorbell, site
 from daemon.engine import Engine
+from daemon.witness import stay_awake
 from enforcement.driver import Driver
 from enforcement.routeros import driver as driver_module
 from enforcement.state import Address, LineState
@@ -32,6 +33,7 @@ async def isp(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(driver_module, "WATCH_SECONDS", 0.05)
     made = Isp(store, tmp_path)
     folders = f'[secrets]\ndirectory = "{tmp_path}"\n[daemon]\nruntime_directory = "{tmp_path}"\n'
+    folders += f'state_directory = "{tmp_path}"\n'
     made.settings = parse(SETTINGS + "reconcile_seconds = 3600\n" + folders)
     await made.add("1001", "ppp:jana", site="north")
     await made.add("1002", f"dhcp:{MAC}", site="north")
@@ -39,6 +41,7 @@ async def isp(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     await made.invoice("26000001", "1001")
     await made.invoice("26000002", "1002")
     made.clock.move_to(at(NOTICE_ON))
+    stay_awake(made.folder, made.clock)
     return made
 
 
@@ -110,6 +113,15 @@ async def test_addresses_that_were_given_anew_while_nobody_watched_are_not_those
         await until("Jana is in notice at her new address", lambda: "10.0.0.9" in in_notice(router))
 
     assert not any("10.0.0.2" in addresses for addresses in seen)
+
+
+async def test_a_line_that_is_away_stays_what_it_is_and_nobody_is_told_otherwise(isp: Isp, router: Simulator) -> None:
+    ppp_connected(router, "jana", "10.0.0.2")
+    async with routeros_driver(router) as driver, engine(isp, north=driver):
+        await until("Jana is in notice", lambda: in_notice(router) == {"10.0.0.2"})
+        ppp_disconnected(router, "jana")
+        await until("her address is nobody's", lambda: not in_notice(router))
+        assert await isp.recorded_line("1001") == "notice"
 
 
 async def test_an_acknowledgement_opens_the_line_on_the_router(isp: Isp, router: Simulator) -> None:

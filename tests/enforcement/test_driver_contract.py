@@ -126,6 +126,10 @@ async def test_a_plan_made_before_somebody_else_changed_the_same_lines_is_carrie
     assert dict((await driver.observe()).lines) == {OTHER: LineState.NOTICE}
 
 
+async def test_where_nobody_comes_and_goes_nobody_is_bound(driver: Driver) -> None:
+    assert await driver.bindings() == {}
+
+
 async def test_an_observation_is_a_value_that_later_plans_leave_alone(driver: Driver) -> None:
     await reach(driver, Desired({ONE: LineState.NOTICE}))
     before = await driver.observe()

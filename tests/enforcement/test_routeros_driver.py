@@ -17,6 +17,7 @@ from enforcement.state import Address, Change, Desired, LineState, Plan
 from tests.enforcement.routeros import ROUTER, Eager, reach, routeros_driver
 from tests.routeros import faults
 from tests.routeros.simulator import Simulator, running
+from tests.routeros.subscribers import lease_bound, ppp_connected
 
 ONE, OTHER = Address.parse("100.64.0.10"), Address.parse("100.64.0.11")
 HOME = Address.parse("2001:db8:5600::/56")
@@ -602,3 +603,18 @@ async def test_simple_queues_count_for_the_addresses_that_were_asked_for(
 
     assert counted.bytes_of == {ONE: (2000, 100), HOME: (70, 7)}
     assert counted.generation == "routeros/HF60900ABCD"
+
+
+# Who has which address
+
+
+async def test_leases_and_sessions_say_who_has_which_address_now(simulated: Simulator, driver: RouterOsDriver) -> None:
+    lease_bound(simulated, "02:00:00:00:00:07", "100.64.0.20")
+    gone = lease_bound(simulated, "02:00:00:00:00:08", "100.64.0.21")
+    gone.values["status"] = "waiting"
+    ppp_connected(simulated, "jana", "100.64.0.22")
+
+    assert await driver.bindings() == {
+        "dhcp:02:00:00:00:00:07": {Address.parse("100.64.0.20")},
+        "ppp:jana": {Address.parse("100.64.0.22")},
+    }
