@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--certificates", type=Path, help="a folder: serves TLS, and puts ca.pem there")
     parser.add_argument("--entries", type=int, default=0, help="so many foreign entries in an address list")
     parser.add_argument("--furnished", metavar="OFFICE", help="with an ISP's own rules; managed from this network only")
+    parser.add_argument("--ipv6", action="store_true", help="also on version 6, which is shipped without")
     parser.add_argument("--netfilter", nargs="*", metavar="NAME=KERNEL", help="on real packets: interfaces (root)")
     parser.add_argument("--clock-offset-file", type=Path, help="the machine's clock plus the seconds that stand there")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="round trip")
@@ -50,7 +51,7 @@ async def _serve(asked: argparse.Namespace) -> None:
 
 def _router(asked: argparse.Namespace) -> Simulator:
     clock = OffsetClock(asked.clock_offset_file) if asked.clock_offset_file else SystemClock()
-    router = Simulator(profile=asked.profile, clock=clock)
+    router = Simulator(profile=asked.profile, clock=clock, has_ipv6=asked.ipv6 or None)
     router.faults.latency_seconds = asked.latency_ms / 1000
     router.faults.write_seconds = asked.write_ms / 1000
     if asked.furnished:

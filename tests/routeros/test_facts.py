@@ -98,7 +98,8 @@ async def router(request: pytest.FixtureRequest) -> AsyncIterator[Asked]:
     context = ssl.create_default_context(cafile=Path(authority)) if authority else None
     port = int(os.environ.get("ROUTEROS_PORT", "8729" if authority else "8728"))
     async with dialled(os.environ["ROUTEROS_HOST"], port, context) as talker:
-        await talker.log_in(os.environ.get("ROUTEROS_USER", "hradlo"), os.environ.get("ROUTEROS_PASSWORD", ""))
+        answer = await talker.log_in(os.environ.get("ROUTEROS_USER", "hradlo"), os.environ.get("ROUTEROS_PASSWORD", ""))
+        assert answer == [["!done"]], "the router does not let us in: ROUTEROS_USER, ROUTEROS_PASSWORD"
         asked = Asked(talker)
         await asked.clean()
         yield asked

@@ -81,7 +81,7 @@ class RouterIsp(LabIsp):
                 *(sys.executable, "-m", "tests.routeros", "--profile", self.profile, "--host", net.GATEWAY_WAN_V4),
                 *("--furnished", OFFICE, "--certificates", str(self.folder / "router")),
                 *("--clock-offset-file", str(self.folder / "clock-offset")),
-                *("--netfilter", "ether1=wan", "bridge=lan"),
+                *("--ipv6", "--netfilter", "ether1=wan", "bridge=lan"),
                 stdout=log,
                 stderr=log,
                 cwd=Path(__file__).parents[2],
