@@ -49,6 +49,8 @@ async def _fails_closed(request: web.Request, handler: Handler) -> web.StreamRes
         response = await handler(request)
     except web.HTTPException as refusal:
         response = _refused(HTTPStatus(refusal.status), "bad_request")
+        if "Allow" in refusal.headers:
+            response.headers["Allow"] = refusal.headers["Allow"]
     except ConnectionError:
         raise  # who asked has gone: there is nobody to answer
     except (HradloError, DBAPIError, PoolTimeout, OSError) as error:
@@ -57,7 +59,7 @@ async def _fails_closed(request: web.Request, handler: Handler) -> web.StreamRes
     except Exception as error:
         log.exception("exchange.failed", path=request.path, error=str(error))
         response = _refused(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable")
-    response.headers["Cache-Control"] = "no-store"
+    response.headers.update({"Cache-Control": "no-store", "Server": "Hradlo"})
     return response
 
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,6 +125,15 @@ async def test_a_question_that_is_none_is_refused_and_names_what_is_wrong(
 
 async def test_an_address_that_is_not_there_allows_nothing(pbx: Exchange) -> None:
     assert (await pbx.post("/voip/other", b"{}"))[1]["allowed"] is False
+
+
+async def test_nothing_is_answered_to_a_get(pbx: Exchange) -> None:
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": pbx.token}) as session,
+        session.get(pbx.server.make_url("/voip/authorize")) as response,
+    ):
+        assert (response.status, response.headers["Allow"]) == (405, "POST")
+        assert (await response.json())["allowed"] is False
 
 
 def test_there_is_no_exchange_without_a_token(store: Store, tmp_path: Path) -> None:
