@@ -163,7 +163,9 @@ class Enforcer:
     async def _apply(self, made: Plan, seen: Observed) -> Plan:
         self._observed = None  # unknown, unless the driver succeeds
         if not made.is_empty:
-            await self.driver.apply(made)
+            applied = await self.driver.apply(made)
+            for note in applied.notes:
+                log.info("applied", site=self.site, note=note)
         self._observed = seen if made.is_empty else carried_out(seen, made)
         return made
 

@@ -16,13 +16,14 @@ import structlog
 
 from config.errors import DriverError
 from enforcement.planner import rebased
-from enforcement.routeros import flows, leasing, usage
+from enforcement.routeros import leasing, usage
 from enforcement.routeros.commands import Command, Row
+from enforcement.routeros.ending import Ending
 from enforcement.routeros.entries import LIST_OF, PROPERTIES, STATES, Key, Lists
 from enforcement.routeros.examination import Facts, Remark, remarks
 from enforcement.routeros.identity import Identity, objection, read_identity
 from enforcement.routeros.router import ALLOWED, LISTS, MENUS, Router, text
-from enforcement.routeros.rules import Tables, has_fasttrack, menus, removal, repair
+from enforcement.routeros.rules import Tables, menus, removal, repair
 from enforcement.routeros.steps import base_steps, phases, prolonging, removing
 from enforcement.routeros.transport import Reconnected, Refused, RouterUnreachable, Transport
 from enforcement.routeros.writing import Writing
@@ -58,6 +59,7 @@ class RouterOsDriver:
         self._transport = transport
         self._turn = asyncio.Lock()
         """One writer, and no look while something is being written."""
+        self._ending = Ending(transport)
         self._seen: _Seen | None = None
         self._first_identity: Identity | None = None
         self._leaning: set[Key] = set()
@@ -230,6 +232,7 @@ class RouterOsDriver:
         reachable = self._without_unreachable(plan, seen)
         todo = phases(reachable, seen.lists, self._reachable(seen))
         writing = self._writing(seen)
+        self._ending.heed(reachable)
         await writing.carry_out(todo.restores)
         if plan.installs:
             await self._install(seen)
@@ -237,8 +240,8 @@ class RouterOsDriver:
         await writing.carry_out(todo.garden_added)
         await writing.carry_out(todo.restrictions)
         await writing.carry_out(list(removing(seen.lists, todo.superseded)))
-        ended = await self._end_flows(reachable, seen, writing)
-        return Applied(plan.size, ended, self._lean(reachable, seen))
+        ended, notes = await self._ending.end(seen.tables, seen.versions, writing)
+        return Applied(plan.size, ended, notes + self._lean(reachable, seen))
 
     def _writing(self, seen: _Seen) -> Writing:
         return Writing(self._transport, seen.lists, seen.session)
@@ -292,31 +295,6 @@ class RouterOsDriver:
         self._leaning -= {Key(ALLOWED, address) for address in plan.garden_removed}
         return tuple(notes)
 
-    async def _end_flows(self, plan: Plan, seen: _Seen, writing: Writing) -> int:
-        ended = 0
-        for version in seen.versions:
-            suspended = flows.suspended_by(plan, version)
-            if suspended and has_fasttrack(seen.tables[MENUS[version].filter]):
-                ended += await self._end_flows_of(suspended, version, writing)
-        return ended
-
-    async def _end_flows_of(self, suspended: Collection[Address], version: int, writing: Writing) -> int:
-        """A busy router breaks its list off when a connection ends meanwhile: what came goes, and it is asked anew."""
-        ended = 0
-        for _ in range(_LOOKS_MAX):
-            is_whole = True
-            try:
-                query = ("fasttrack", "true")
-                rows = await self._transport.stream_print(MENUS[version].connections, flows.PROPERTIES, query)
-            except Refused as refused:
-                if not refused.trap.is_missing:
-                    raise
-                rows, is_whole = list(refused.rows), False
-            ended += await writing.remove_what_is_there(flows.endings(rows, suspended, version))
-            if is_whole:
-                break
-        return ended
-
     def _require_the_same_router(self, plan: Plan, seen: _Seen) -> None:
         first = self._first_identity
         if first is None or seen.identity.is_same_as(first):
@@ -354,3 +332,4 @@ class RouterOsDriver:
         broken = [Command(MENUS[version].lists, "remove", {".id": entry.id}) for version, entry in seen.lists.broken]
         await writing.remove_what_is_there(broken)
         seen.lists.broken.clear()
+        await self._ending.end(seen.tables, seen.versions, writing)

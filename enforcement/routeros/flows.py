@@ -1,4 +1,4 @@
-"""Connections that go past the rules: a router with FastTrack carries open ones on until they end.
+"""Connections that go past the rules: a router with FastTrack carries open ones on until they end. Pure; see `ending`.
 
 Only there, and only for lines that were suspended just now, they are ended: once for the whole plan. The rules refuse
 everything else by themselves.
@@ -10,16 +10,10 @@ from ipaddress import ip_address
 from enforcement.networks import Networks
 from enforcement.routeros.commands import Command, Row
 from enforcement.routeros.router import MENUS
-from enforcement.state import Address, LineState, Plan
+from enforcement.state import Address
 
 PROPERTIES = (".id", "src-address", "dst-address", "fasttrack")
 REMOVED_AT_ONCE = 100
-
-
-def suspended_by(plan: Plan, version: int) -> list[Address]:
-    """Whose connections end."""
-    after = (change for change in plan.restrictions if change.after is LineState.SUSPENDED)
-    return [change.address for change in after if change.address.version == version]
 
 
 def endings(rows: Collection[Row], suspended: Collection[Address], version: int) -> list[Command]:

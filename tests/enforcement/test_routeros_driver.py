@@ -410,6 +410,31 @@ async def test_connections_end_though_the_router_breaks_off_its_list_of_them(
     assert len(simulated.tables["/ip/firewall/connection"]) == 0
 
 
+async def test_connections_that_could_not_be_ended_are_ended_later_and_the_line_is_suspended_all_the_same(
+    simulated: Simulator, driver: RouterOsDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver_module, "WATCH_SECONDS", 0)
+    connection(simulated, "100.64.0.10:51000", "198.51.100.1:443")
+    simulated.faults.inject(faults.Trap("failure: too busy"), on="/ip/firewall/connection/print")
+    applied = await reach(driver, Desired({ONE: LineState.SUSPENDED}))
+    assert entry(simulated, "hradlo-suspended", ONE)
+    assert "open connections were not all ended" in applied.notes[0]
+
+    await driver.observe()
+    await watch(driver, until=lambda: len(simulated.tables["/ip/firewall/connection"]) == 0)
+
+
+async def test_connections_end_though_the_answer_to_the_suspension_was_lost(
+    simulated: Simulator, driver: RouterOsDriver
+) -> None:
+    await reach(driver, Desired({}))
+    connection(simulated, "100.64.0.10:51000", "198.51.100.1:443")
+    simulated.faults.inject(faults.Reset(), on="address-list/add")
+    await reach(driver, Desired({ONE: LineState.SUSPENDED}))
+
+    assert len(simulated.tables["/ip/firewall/connection"]) == 0
+
+
 async def test_connections_are_not_even_listed_where_nothing_is_fasttracked(
     driver: RouterOsDriver, simulated: Simulator
 ) -> None:
