@@ -1,5 +1,8 @@
 """From start to stop: opens what a role needs, runs it, and lets go in the opposite order.
 
+SIGHUP reads the settings again. If they are good, everything inside is let go and opened anew with them, in the same
+process and on the same sockets of systemd's; if not, all mistakes are logged and nothing changes.
+
 Nothing here, on any way out, changes the network: lines stay as they are until the next engine looks.
 """
 
@@ -7,6 +10,8 @@ import asyncio
 import contextlib
 import gc
 import signal
+import socket
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import structlog
@@ -14,7 +19,7 @@ import uvloop
 
 from billing.store.engine import Store
 from config.clock import Clock
-from config.errors import StoreAway
+from config.errors import SettingsError, StoreAway
 from config.logging import configure
 from config.settings import Settings
 from daemon import doorbell, sdnotify
@@ -37,12 +42,20 @@ class _Stop(Exception):
     """Somebody asked us to stop."""
 
 
-def start(settings: Settings, clock: Clock, role: Role) -> None:
+class _Again(Exception):
+    """Somebody changed the settings, and they are good."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.settings = settings
+
+
+def start(settings: Settings, clock: Clock, role: Role, read_again: Callable[[], Settings]) -> None:
     """Runs a role until SIGTERM or SIGINT; raises `HradloError` when it can't start."""
     configure(settings.daemon.log_format)
     collect_rarely()
     try:
-        uvloop.run(_run(settings, clock, role))
+        uvloop.run(_run(settings, clock, role, read_again))
     except BaseExceptionGroup as group:
         # One of several tasks failed and the others were cancelled: the first failure is the news.
         raise _first(group) from group
@@ -60,33 +73,77 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error
 
 
-async def _run(settings: Settings, clock: Clock, role: Role) -> None:
+async def _run(settings: Settings, clock: Clock, role: Role, read_again: Callable[[], Settings]) -> None:
+    sockets = sdnotify.passed_sockets()
+    wanted: Settings | None = settings
+    while wanted is not None:
+        wanted = await _run_with(wanted, clock, role, read_again, sockets)
+    log.info("stopped", role=role)
+
+
+async def _run_with(
+    settings: Settings,
+    clock: Clock,
+    role: Role,
+    read_again: Callable[[], Settings],
+    sockets: Sequence[socket.socket],
+) -> Settings | None:
+    """Runs with these settings; returns those to go on with, None to stop."""
+    again: Settings | None = None
     try:
         async with contextlib.AsyncExitStack() as stack:
             store = Store.open(settings.database.url)
             stack.push_async_callback(store.close)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_stopped(), name="signals")
+                tasks.create_task(_told(read_again), name="signals")
                 await _answered(store)
                 if role in ("all", "web"):
-                    await stack.enter_async_context(_web(settings, store, clock))
+                    await stack.enter_async_context(_web(settings, store, clock, sockets))
                 if role in ("all", "engine"):
                     engine = await _engine(stack, settings, store, clock)
                     tasks.create_task(engine.run(), name="engine")
                 log.info("started", role=role)
                 sdnotify.notify(READY=1, STATUS=f"Running as {role}.")
     except* _Stop:
-        log.info("stopped", role=role)
+        pass
+    except* _Again as group:
+        first = _first(group)
+        assert isinstance(first, _Again)
+        again = first.settings
+    return again
 
 
-async def _stopped() -> None:
-    """Ends everything beside it when systemd or a person says so."""
-    asked = asyncio.Event()
+async def _told(read_again: Callable[[], Settings]) -> None:
+    """Ends everything beside it when systemd or a person says so, or when there are new settings."""
+    stopped, changed = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, asked.set)
-    await asked.wait()
+        loop.add_signal_handler(number, stopped.set)
+    loop.add_signal_handler(signal.SIGHUP, changed.set)
+    while not stopped.is_set():
+        either = [loop.create_task(event.wait()) for event in (stopped, changed)]
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in either:
+                task.cancel()
+        if changed.is_set() and not stopped.is_set():
+            changed.clear()
+            _reload(read_again)
     sdnotify.notify(STOPPING=1)
     raise _Stop
+
+
+def _reload(read_again: Callable[[], Settings]) -> None:
+    """Raises `_Again` with good settings; logs what is wrong with others."""
+    try:
+        settings = read_again()
+    except SettingsError as error:
+        log.error("the settings are wrong; those of before stay", error=str(error))
+        return
+    log.info("settings read again")
+    sdnotify.notify(RELOADING=1, STATUS="Reading the settings again.")
+    raise _Again(settings)
 
 
 async def _answered(store: Store) -> None:
@@ -107,8 +164,11 @@ async def _engine(stack: contextlib.AsyncExitStack, settings: Settings, store: S
     return Engine(settings, store, drivers, clock)
 
 
-def _web(settings: Settings, store: Store, clock: Clock) -> contextlib.AbstractAsyncContextManager[object]:
+def _web(
+    settings: Settings, store: Store, clock: Clock, sockets: Sequence[socket.socket]
+) -> contextlib.AbstractAsyncContextManager[object]:
     def ring() -> None:
         doorbell.ring(settings.daemon.runtime_directory)
 
-    return serve(settings, store, clock, ring, sdnotify.passed_sockets())
+    # Copies: a server closes its sockets when it ends, and systemd's must outlive a reload.
+    return serve(settings, store, clock, ring, [item.dup() for item in sockets])

@@ -32,6 +32,10 @@ class Context:
     def settings(self) -> Settings:
         return load(self.config)
 
+    def read_again(self) -> Settings:
+        """The settings as they are in the file now."""
+        return load(self.config)
+
     @property
     def actor(self) -> str:
         """Who the journal says it was."""

@@ -19,7 +19,7 @@ def run(
     role: Role = typer.Option("all", help="engine: the network; web: pages; all: both in one process."),
 ) -> None:
     """Runs Hradlo until it is told to stop. Stopping changes nothing on the network."""
-    lifecycle.start(current.settings, current.clock, role)
+    lifecycle.start(current.settings, current.clock, role, current.read_again)
 
 
 def demo(

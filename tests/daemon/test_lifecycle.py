@@ -56,6 +56,48 @@ def test_a_role_says_when_it_is_ready_and_stops_when_asked_to(
     assert b"Traceback" not in err
 
 
+def told(systemd: socket.socket, wanted: bytes) -> None:
+    """Waits until systemd hears that."""
+    while wanted not in systemd.recv(1000):
+        pass
+
+
+def test_sighup_reads_the_settings_again_in_the_same_process(isp: tuple[Admin, int], systemd: socket.socket) -> None:
+    admin, port = isp
+    running, other = admin.start("run", "--role", "all"), free_port()
+    told(systemd, b"READY=1")
+    text = admin.config.read_text()
+    admin.config.write_text(text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{other}"))
+
+    running.send_signal(signal.SIGHUP)
+    told(systemd, b"RELOADING=1")
+    told(systemd, b"READY=1")
+
+    socket.create_connection(("127.0.0.1", other), timeout=5).close()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
+    running.send_signal(signal.SIGTERM)
+    _, err = running.communicate(timeout=30)
+    assert (running.returncode, b"Traceback" in err) == (0, False)
+
+
+def test_sighup_with_wrong_settings_says_what_is_wrong_and_changes_nothing(
+    isp: tuple[Admin, int], systemd: socket.socket
+) -> None:
+    admin, port = isp
+    running = admin.start("run", "--role", "all")
+    told(systemd, b"READY=1")
+    admin.add_setting("dunning", "grace_days = -1")
+
+    running.send_signal(signal.SIGHUP)
+    line = next(line for line in iter(running.stderr.readline, b"") if b"settings are wrong" in line)  # type: ignore[union-attr]
+
+    assert b"grace_days" in line
+    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(timeout=30) == 0
+
+
 def test_an_engine_beside_another_one_says_so_and_ends(isp: tuple[Admin, int], systemd: socket.socket) -> None:
     admin, _ = isp
     with only_engine(admin.folder / "run"):

@@ -109,6 +109,18 @@ def test_who_asks_while_the_web_unit_restarts_waits_and_is_answered(booted: Mach
     assert booted.run(f"systemctl --no-block start hradlo-web.service; {ANSWER}") in ("200", "302", "404")
 
 
+def test_a_reload_reads_the_settings_again_on_the_same_sockets(booted: Machine) -> None:
+    before = [process_of(booted, unit) for unit in ("hradlo", "hradlo-web")]
+    booted.run("sed -i 's/^name = .*/name = \"Reloaded ISP\"/' /etc/hradlo/hradlo.toml")
+
+    booted.run("systemctl reload hradlo hradlo-web")
+    page = "curl --silent --max-time 20 --header 'Accept: text/html' http://127.0.0.1:8080/"
+    booted.wait_for("the new name", lambda: "Reloaded ISP" in booted.run(page))
+
+    assert [process_of(booted, unit) for unit in ("hradlo", "hradlo-web")] == before
+    assert is_active(booted, "hradlo", "hradlo-web")
+
+
 def test_an_upgrade_keeps_the_release_before_backs_up_and_starts_what_ran(booted: Machine) -> None:
     old, rules = current(booted), booted.run(RULES)
     new = built(booted, "second")
