@@ -238,6 +238,14 @@ class Documents(Section):
     processes: int = Field(2, ge=1, le=64, description="So many PDFs are made at the same time.")
 
 
+class Metrics(Section):
+    """Numbers for Prometheus (docs/monitoring.md). Off without `listen`."""
+
+    listen: tuple[Endpoint, ...] = Field(
+        (), description="Sockets of /metrics, for example 127.0.0.1:9470. Who reaches them reads them: keep them local."
+    )
+
+
 class Daemon(Section):
     """The running program."""
 
@@ -268,6 +276,7 @@ class Settings(Section):
     payments: Payments = Payments()  # type: ignore[call-arg]
     fio: Fio = Fio()  # type: ignore[call-arg]
     voip: Voip = Voip()  # type: ignore[call-arg]
+    metrics: Metrics = Metrics()  # type: ignore[call-arg]
     daemon: Daemon = Daemon()  # type: ignore[call-arg]
     routeros: tuple[RouterOs, ...] = ()
 

@@ -21,7 +21,7 @@ from billing.store.presence import Presence
 from config.clock import Clock, monotonic_seconds
 from config.errors import ClockBehind, HradloError
 from config.settings import Settings
-from daemon import doorbell, sdnotify
+from daemon import doorbell, metrics, sdnotify
 from daemon.garden import Garden
 from daemon.jobs import Jobs
 from daemon.notice_health import NoticeHealth
@@ -65,6 +65,7 @@ class Engine:
             tasks.create_task(self._keep_watchdog_fed(), name="watchdog")
             tasks.create_task(self._presence.run(), name="presence")
             tasks.create_task(self._jobs.run(), name="jobs")
+            tasks.create_task(metrics.keep_publishing(runtime, self._sites, self._clock), name="metrics")
             if self._settings.enforcement.driver != "dryrun":  # else there is nobody to be led anywhere
                 health = NoticeHealth(self._settings, self._show_notices)
                 tasks.create_task(health.run(), name="notice server")

@@ -22,10 +22,10 @@ from config.clock import Clock
 from config.errors import SettingsError, StoreAway
 from config.logging import configure
 from config.settings import Settings
-from daemon import doorbell, sdnotify
+from daemon import doorbell, metrics, sdnotify
 from daemon.drivers import open_drivers
 from daemon.engine import Engine, only_engine
-from portal.server import serve
+from portal.server import Serving, serve
 
 Role = Literal["all", "engine", "web"]
 
@@ -98,7 +98,9 @@ async def _run_with(
                 tasks.create_task(_told(read_again), name="signals")
                 await _answered(store)
                 if role in ("all", "web"):
-                    await stack.enter_async_context(_web(settings, store, clock, sockets))
+                    served = await stack.enter_async_context(_web(settings, store, clock, sockets))
+                    if settings.metrics.listen:
+                        await stack.enter_async_context(metrics.serving(settings, store, clock, served.counters))
                 if role in ("all", "engine"):
                     engine = await _engine(stack, settings, store, clock)
                     tasks.create_task(engine.run(), name="engine")
@@ -166,7 +168,7 @@ async def _engine(stack: contextlib.AsyncExitStack, settings: Settings, store: S
 
 def _web(
     settings: Settings, store: Store, clock: Clock, sockets: Sequence[socket.socket]
-) -> contextlib.AbstractAsyncContextManager[object]:
+) -> contextlib.AbstractAsyncContextManager[Serving]:
     def ring() -> None:
         doorbell.ring(settings.daemon.runtime_directory)
 

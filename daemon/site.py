@@ -48,10 +48,17 @@ class Site:
         """The journal entry of the last such change: who does not know it may take one line for another."""
         self.last_round_seconds = monotonic_seconds()
         """When a round last ended, well or not: what the watchdog looks at."""
+        self.rounds_done = self.rounds_failed = self.foreign_changes = self.addresses_changed = 0
+        """Since the engine began."""
 
     @property
     def name(self) -> str:
         return self._enforcer.site
+
+    @property
+    def trouble(self) -> str:
+        """Why it was not reached the last time."""
+        return self._enforcer.trouble
 
     def wake(self, *, observes: bool = False) -> None:
         """There may be something to do; with `observes`, the network is to be looked at, too."""
@@ -85,15 +92,19 @@ class Site:
             if self._enforcer.knows_up_to < self._settled_at_entry:
                 self._must_observe |= observes
                 return self._settings.enforcement.reconcile_seconds  # the look that was rung for wakes it
-            await self._enforcer.round(observes=observes)
+            done = await self._enforcer.round(observes=observes)
         except DriverError as error:
+            self.rounds_failed += 1
             log.error("network not reached", site=self.name, error=str(error))
             await asyncio.sleep(self._enforcer.retry_seconds)  # whoever wakes it does not make it reachable
             return 0
         except (DBAPIError, OSError) as error:
             # The network is as it should be; that it is can't be told to anybody yet.
             log.error("lines not recorded", site=self.name, error=str(error))
+            self.rounds_failed += 1
             return RETRY_SECONDS
+        self.rounds_done += 1
+        self.addresses_changed += len(done.plan.changes)
         return self._settings.enforcement.reconcile_seconds
 
     async def _ask(self) -> None:
@@ -127,6 +138,7 @@ class Site:
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 log.warning("somebody else changed our rules; healing", site=self.name)
+                self.foreign_changes += 1
             self.wake(observes=True)
 
     async def _keep_counting(self) -> None:
