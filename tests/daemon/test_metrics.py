@@ -127,7 +127,13 @@ async def test_the_engine_tells_of_each_site_whether_it_is_reached(
     isp: Isp, monkeypatch: pytest.MonkeyPatch, driver: DryRunDriver, reached: float
 ) -> None:
     await isp.settle_at(at(NOTICE_ON))
-    site = Site(Enforcer("north", driver, isp.settings, isp.store, isp.clock), isp.settings, isp.store, isp.clock)
+    site = Site(
+        Enforcer("north", driver, isp.settings, isp.store, isp.clock),
+        isp.settings,
+        isp.store,
+        isp.clock,
+        ring=lambda: None,
+    )
     await isp.reconciler.look()
     site._enforcer._known = isp.reconciler.enforcers[0]._known
 
