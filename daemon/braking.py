@@ -7,7 +7,7 @@ of this gateway. Whatever goes wrong here holds: the brake itself fails safe, an
 import platform
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from importlib.metadata import version
 
 import structlog
@@ -42,6 +42,7 @@ from enforcement.brake import (
 )
 from enforcement.state import LineState
 
+KEPT_EVERY = timedelta(seconds=30)
 KINDS = (LineState.NOTICE, LineState.SUSPENDED)
 
 log = structlog.get_logger()
@@ -127,6 +128,8 @@ class Brake:
         self._gateway = platform.node()
         self._bank: tuple[tuple[int, date], BankNews] | None = None
         """What the bank's statements say, until there is a new one or a new day."""
+        self._kept: tuple[frozenset[tuple[str, str]], datetime] | None = None
+        """What was written down last, and when."""
         self._release_id: int | None = None
         """The last release that was seen."""
 
@@ -198,8 +201,8 @@ class Brake:
         self._release_id = accepted.release_id
 
     async def _history(self, session: AsyncSession, is_asked: bool, parked: int, now: datetime) -> History:
-        if not is_asked:  # nothing to compare
-            return History(parked=parked, contracts=await brake.contracts_count(session))
+        if not is_asked and parked <= self._settings.brake.parked:  # nothing to compare
+            return History()
         lately = await brake.restricted_lately(session, now)
         restricted = {STATE_OF_LINE[line]: count for line, count in lately.items()}
         lines, contracts = await brake.open_lines_count(session), await brake.contracts_count(session)
@@ -225,10 +228,13 @@ class Brake:
 
     async def keep(self, verdict: Verdict, now: datetime) -> None:
         """Writes down what holds, tells the admin what is new, and notes what was seen; or holds on, unwritten."""
-        if verdict.is_clock_doubtful:
+        keys = frozenset((each.why, each.line) for each in verdict.holds())
+        is_recent = self._kept is not None and timedelta(0) <= now - self._kept[1] < KEPT_EVERY
+        if verdict.is_clock_doubtful or (is_recent and self._kept and self._kept[0] == keys):
             return
         try:
             await self._keep(verdict, now)
+            self._kept = keys, now
         except (SQLAlchemyError, OSError) as error:
             log.error("what the brake holds can't be written down", error=str(error))
 

@@ -135,11 +135,15 @@ class Decider:
         try:
             found = await self._read(now, everything=False)
             found.decisions |= await self._record(found, now)
-            await self._brake.keep(found.verdict, now)
         except BaseException:
             self._full_look_at = None  # half a look is no basis for the next one
             raise
         return self._publish(found, now)
+
+    async def keep(self) -> None:
+        """Writes down what the brake holds and what this gateway saw. After a look: no line waits for it."""
+        if self.known is not None:
+            await self._brake.keep(self.known.verdict, self._clock.now())
 
     async def would_know(self) -> Known:
         """What a full look would lead to; writes nothing, and remembers nothing."""

@@ -88,6 +88,7 @@ class Engine:
                 looked_at, news = await self._reconciler.look()
                 for site in self._sites if looked_at else ():
                     site.wake()
+                await self._reconciler.decider.keep()
                 if not news:
                     break
         except ClockBehind as error:

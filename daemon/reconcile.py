@@ -132,6 +132,7 @@ class Reconciler:
         looked_at, news = await self.look()
         rounds = (enforcer.round(observes=observes) for enforcer in self.enforcers)
         outcomes = await asyncio.gather(*rounds, return_exceptions=True)
+        await self.decider.keep()
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome

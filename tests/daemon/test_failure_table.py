@@ -315,3 +315,26 @@ async def test_brake_state_unreadable__a_witness_that_is_damaged_holds(isp: Isp)
 
     assert await lines(isp) == ["suspended", "notice", "open"]
     assert await held(isp) == ["unreadable"]
+
+
+async def test_notice_page_down__the_engine_asks_by_itself_and_brings_the_redirect_back(
+    isp: Isp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notice_health, "CHECK_SECONDS", 0.02)
+    async with page_at() as page:
+        page.answer = b"HTTP/1.1 502 Bad Gateway\r\n\r\n"
+        text = SETTINGS.replace('driver = "dryrun"', 'driver = "nftables"\ngarden_refresh_seconds = 3600')
+        configure(isp, f'{text}\n[notice]\nurl = "http://127.0.0.1:{page.port}"\n')
+        await isp.release()
+        async with asyncio.TaskGroup() as tasks:
+            engine = tasks.create_task(Engine(isp.settings, isp.store, {"main": isp.driver}, isp.clock).run())
+            await until_lines(isp, ["suspended", "open", "open"])
+            page.answer = b"HTTP/1.1 200 OK\r\n\r\n"
+            await until_lines(isp, ["suspended", "notice", "open"])
+            engine.cancel()
+
+
+async def until_lines(isp: Isp, expected: list[str]) -> None:
+    async with asyncio.timeout(20):
+        while await lines(isp) != expected:  # noqa: ASYNC110 - the network has no event to wait for
+            await asyncio.sleep(0.02)
