@@ -13,7 +13,7 @@ from billing.dunning.notices import line_of
 from billing.dunning.operations import contract_id_of
 from billing.dunning.policy import Policy
 from billing.dunning.reading import load_facts
-from billing.dunning.rules import WORDS, decide
+from billing.dunning.rules import WORDS, decide_within, is_stricter
 from billing.invoicing.tables import Invoice
 from billing.money import Money
 from billing.payments.open_items import credits_of
@@ -50,6 +50,8 @@ class ContractReport:
     name: str
     email: str
     stage: str
+    proposed: str
+    """A stricter line that is decided and not recorded: by the next look, or when somebody releases it"""
     why: str
     line: str
     debt: str
@@ -75,6 +77,7 @@ class ContractReport:
             f"Contract {self.contract}  {self.name} (customer {self.customer})  {self.email}",
             f"Stage {self.stage}: {self.why}.  Line {self.line}.  Debt {self.debt}",
             *(f"Credit {amount}" for amount in (self.credit,) if amount),
+            *(f"Decided: {words}" for words in (self.proposed,) if words),
             *(f"Suspension: {at}" for at in (self.suspend_at,) if at),
             *(f"Protected: {words}" for words in (self.protected,) if words),
             *(f"Parked: {words}" for words in self.parked),
@@ -97,7 +100,8 @@ async def report(session: AsyncSession, contract_number: str, settings: Settings
     query = select(Contract, Customer).join(Customer, Customer.id == Contract.customer_id)
     contract, customer = (await session.execute(query.where(Contract.id == contract_id))).one()
     facts = (await load_facts(session, [contract_id]))[0]
-    decision = decide(facts, Policy.from_settings(settings), now)
+    policy = Policy.from_settings(settings)
+    decision, proposed = decide_within(facts, policy, now), decide_within(facts, policy, now, "suspended")
 
     credit = Money.total(each.unused for each in (await credits_of(session, [contract_id])).get(contract_id, ()))
 
@@ -110,6 +114,7 @@ async def report(session: AsyncSession, contract_number: str, settings: Settings
         name=customer.name,
         email=customer.email,
         stage=decision.stage.value,
+        proposed=f"{proposed.stage.line}, unless the brake holds it" if is_stricter(proposed, facts) else "",
         why=WORDS[decision.why],
         line=await line_of(session, contract_id),
         debt=f"{decision.debt} {settings.isp.currency}",

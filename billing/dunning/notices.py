@@ -14,7 +14,7 @@ from billing.dunning.facts import Facts, NoticeFact, Stage
 from billing.dunning.lines import strictest_lines
 from billing.dunning.policy import Policy
 from billing.dunning.reading import load_facts
-from billing.dunning.rules import decide
+from billing.dunning.rules import decide_within
 from billing.dunning.tables import AcknowledgedInvoice, Acknowledgement, Line, Notice, Showing
 from billing.importing import in_chunks
 from billing.money import Money
@@ -74,7 +74,7 @@ async def views(
 
 
 def _view(facts: Facts, line: str, policy: Policy, now: datetime) -> NoticeView:
-    decision = decide(facts, policy, now)
+    decision = decide_within(facts, policy, now)  # as it is: anything stricter comes when the engine records it
     notice = facts.notice
     case = Case(facts, policy, now, notice)
     return NoticeView(

@@ -337,7 +337,7 @@ def test_what_protects_a_contract_is_shown_and_ends_with_its_release(
     after = isp.run("show", "1001", "--json").json
 
     assert (during["protected"], during["line"]) == (protected, "open")
-    assert (after["protected"], after["stage"]) == ("", "notice")
+    assert (after["protected"], after["proposed"]) == ("", "notice, unless the brake holds it")
 
 
 @pytest.mark.parametrize(
