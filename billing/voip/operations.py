@@ -91,8 +91,7 @@ async def add_number(
         raise NotAllowed(f"{error}.") from error
     if await session.scalar(select(VoipNumber.id).where(VoipNumber.number == text)) is not None:
         raise NotAllowed(f"{text} is somebody's already.", "`hradlo voip number show NUMBER` says whose.")
-    if not await decks.validity(session, deck):
-        raise NotAllowed(f"There is no deck {deck}.", "Import one: hradlo voip deck import FILE --valid-from DAY.")
+    await _require_deck(session, deck)
     row = {"number": text, "ending": text[-ENDING_DIGITS:], "contract_id": contract_id, "deck": deck}
     added = insert(VoipNumber).values(**row, created_at=now).returning(VoipNumber.id)
     number_id = (await session.execute(added)).scalar_one()
@@ -122,6 +121,21 @@ async def set_state(
     await journal.lock(session)
     await session.execute(update(VoipNumber).where(VoipNumber.id == number.id).values(state=state))
     await _note(session, number, f"voip.number_{state}", actor, why, now)
+
+
+async def set_deck(
+    session: AsyncSession, number: VoipNumber, deck: str, *, why: str, actor: str, now: datetime
+) -> None:
+    """Another tariff, for calls that are authorised or recorded from now on; raises `NotAllowed` when there is none."""
+    await journal.lock(session)
+    await _require_deck(session, deck)
+    await session.execute(update(VoipNumber).where(VoipNumber.id == number.id).values(deck=deck))
+    await _note(session, number, "voip.deck_changed", actor, why, now, before=number.deck, after=deck)
+
+
+async def _require_deck(session: AsyncSession, deck: str) -> None:
+    if not await decks.validity(session, deck):
+        raise NotAllowed(f"There is no deck {deck}.", "Import one: hradlo voip deck import FILE --valid-from DAY.")
 
 
 async def correct(

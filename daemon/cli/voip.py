@@ -77,6 +77,20 @@ def password(number: str = NumberArgument) -> None:
 
 
 @numbers.command()
+def deck(
+    number: str = NumberArgument,
+    name: str = typer.Argument(..., help="The name of the price decks, as `hradlo voip deck list` shows it."),
+    why: str = WhyOption,
+) -> None:
+    """Gives a number another tariff, for calls from now on."""
+
+    async def work(context: Context, session: AsyncSession, row: VoipNumber) -> None:
+        await operations.set_deck(session, row, name, why=why, actor=context.actor, now=context.clock.now())
+
+    typer.echo(f"{_change(number, work)} is charged by deck {name}.")
+
+
+@numbers.command()
 def block(number: str = NumberArgument, why: str = WhyOption) -> None:
     """Lets a number make only free and emergency calls."""
     _set_state(number, "blocked", why)

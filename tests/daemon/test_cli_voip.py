@@ -144,6 +144,15 @@ def test_the_cap_of_a_month_is_raised_once(isp: Admin) -> None:
     assert "'03' is no month" in isp.run("voip", "allow", NUMBER, "1", "--month", "03").err
 
 
+def test_a_number_gets_another_tariff_that_must_exist(isp: Admin) -> None:
+    assert "There is no deck cheap" in isp.run("voip", "number", "deck", NUMBER, "cheap").err
+    assert import_deck(isp, DECK.replace("2.40", "1.20"), "2026-03-01", "--name", "cheap").code == 0
+
+    assert isp.run("voip", "number", "deck", NUMBER, "cheap").out == "+420910123456 is charged by deck cheap.\n"
+    assert isp.run("voip", "number", "list", "--json").json[0]["deck"] == "cheap"
+    assert isp.run("voip", "price", "601123456", "--deck", "cheap", "--json").json["price_per_minute"] == "1.20"
+
+
 def test_a_number_is_blocked_and_unblocked(isp: Admin) -> None:
     assert isp.run("voip", "number", "block", NUMBER, "--why", "stolen").out == "+420910123456 is blocked.\n"
     assert isp.run("voip", "number", "show", NUMBER, "--json").json["state"] == "blocked"

@@ -1,21 +1,26 @@
 """Topping up: once per confirmation, with an invoice, and never above the month's cap."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
 
+from billing.dunning.facts import Stage
+from billing.dunning.policy import Policy
+from billing.dunning.reading import load_facts
+from billing.dunning.rules import decide
 from billing.dunning.tables import Standing
 from billing.invoicing.operations import documents
 from billing.invoicing.tables import Invoice
 from billing.money import Money
+from billing.payments.operations import record
 from billing.store.engine import Store
 from billing.store.tables import Mail
 from billing.voip.tables import VoipMonth, VoipNumber, VoipTopUp
 from billing.voip.topping_up import CapReached, allow, allowance
 from config.errors import NotAllowed
-from tests.billing.voip.world import EVA, NOW, SETTINGS, add_number, buy, credit_of, problems
+from tests.billing.voip.world import EVA, NOW, SETTINGS, TODAY, add_number, buy, credit_of, problems
 
 
 async def test_a_coupon_is_credit_at_once_and_an_invoice_with_vat_that_is_mailed(store: Store) -> None:
@@ -113,6 +118,31 @@ async def test_an_admin_raises_the_cap_of_one_month(store: Store) -> None:
     async with store.reading() as session:
         month = await session.get_one(VoipMonth, (number_id, "2026-03"))
     assert (month.topped_up, month.cap) == (Money(1500_00), Money(1500_00))
+    assert await problems(store) == []
+
+
+async def test_an_unpaid_coupon_is_reminded_like_any_other_invoice(store: Store) -> None:
+    number_id = await add_number(store)
+    await buy(store, number_id, "300")
+    late = NOW + timedelta(days=14 + 3)
+
+    async with store.reading() as session:
+        [facts] = await load_facts(session, [1])
+        decision = decide(facts, Policy.from_settings(SETTINGS), late)
+
+    assert (decision.stage, decision.debt) == (Stage.REMINDED, Money(300_00))
+
+
+async def test_credit_of_the_contract_pays_the_coupon_at_once(store: Store) -> None:
+    number_id = await add_number(store)
+    async with store.transaction() as session:
+        await record(session, "1001", Money(120_00), on=TODAY, why="cash", actor=EVA, now=NOW)
+
+    bought = await buy(store, number_id)
+
+    async with store.reading() as session:
+        invoice = (await session.scalars(select(Invoice).where(Invoice.number == bought.invoice_number))).one()
+    assert invoice.open == Money(0)
     assert await problems(store) == []
 
 
