@@ -113,6 +113,14 @@ async def test_asking_again_for_a_call_answers_the_same_and_reserves_nothing_mor
     assert await credit_of(store) == ("200.00", "144.08")
 
 
+async def test_asking_again_is_answered_the_same_when_the_first_answer_took_all_credit(store: Store) -> None:
+    await add_number(store, credit="5")
+    first = await ask(store)
+
+    assert first.max_seconds == 123
+    assert await ask(store) == first
+
+
 async def test_a_call_that_has_ended_or_is_another_does_not_begin_under_its_id(store: Store) -> None:
     await add_number(store, credit="200")
     await ask(store)

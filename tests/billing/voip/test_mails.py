@@ -28,7 +28,7 @@ async def test_low_credit_is_told_once_for_each_time_that_it_falls(store: Store)
     number_id = await add_number(store, credit="21")
 
     await settle(store, call("c1"))
-    await settle(store, call("c2"))
+    await settle(store, call("c2"), now=NOW + timedelta(minutes=5))
     told_once = await mails(store, "voip_low_credit")
     await buy(store, number_id, "100")
     await settle(store, call("c3", billed_seconds=2490), now=NOW + timedelta(hours=1))
