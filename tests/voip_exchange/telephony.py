@@ -235,17 +235,24 @@ def _is_taken(address: str, port: int) -> bool:
 
 
 def _answers_options(telephony: Telephony) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((EXCHANGE, 0))
+    with pinging(telephony, EXCHANGE) as probe:
         probe.settimeout(0.2)
-        here = f"{EXCHANGE}:{probe.getsockname()[1]}"
+        try:
+            return probe.recv(4096).startswith(b"SIP/2.0 200")
+        except OSError:
+            return False
+
+
+@contextmanager
+def pinging(telephony: Telephony, address: str) -> Iterator[socket.socket]:
+    """A socket at an address, from which Kamailio was sent an OPTIONS."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((address, 0))
+        here = f"{address}:{probe.getsockname()[1]}"
         probe.sendto(
             f"OPTIONS sip:ping@{KAMAILIO} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKping\r\n"
             f"From: <sip:ping@{here}>;tag=1\r\nTo: <sip:ping@{KAMAILIO}>\r\nCall-ID: ping@{here}\r\n"
             f"CSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n".encode(),
             (KAMAILIO, telephony.sip_port),
         )
-        try:
-            return probe.recv(4096).startswith(b"SIP/2.0 200")
-        except OSError:
-            return False
+        yield probe

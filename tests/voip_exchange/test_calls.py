@@ -20,9 +20,13 @@ import pytest
 from billing.store.engine import Store
 from tests.billing.voip.world import DECK, add_contract, add_deck, add_number, credit_of, problems
 from tests.voip_exchange.telephony import (
+    EXCHANGE,
+    GATEWAY,
+    PATIENCE_SECONDS,
     TOKEN,
     Telephony,
     missing_for_calls,
+    pinging,
     running_engine,
     running_telephony,
     until,
@@ -205,6 +209,18 @@ async def test_strangers_and_what_is_no_number_are_refused(store: Store, telepho
     assert await in_a_thread(telephony, "999", AMERICA) == "403"
     assert await in_a_thread(telephony, caller, "33") == "404"
     assert await in_a_thread(telephony, caller, "anna") == "484"
+
+
+def test_whoever_is_neither_the_exchange_nor_the_gateway_is_not_answered(telephony: Telephony) -> None:
+    with pinging(telephony, "127.0.0.13") as stranger:
+        for address in (EXCHANGE, GATEWAY, EXCHANGE):
+            with pinging(telephony, address) as known:
+                known.settimeout(PATIENCE_SECONDS)
+                assert known.recv(4096).startswith(b"SIP/2.0 200")
+
+        stranger.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            stranger.recv(4096)
 
 
 async def test_a_call_that_nobody_answers_costs_nothing_and_frees_its_credit(
