@@ -5,7 +5,7 @@ from aiohttp import web
 from billing.dunning.extensions import extend, extensions_for
 from billing.money import Money
 from config.errors import NotAllowed
-from portal.customer import overview
+from portal.customer import accounts, overview
 from portal.customer.office import OFFICE, customer_of
 from portal.forms import see, text_of
 from portal.guard import page
@@ -18,14 +18,14 @@ async def billing(request: web.Request) -> web.StreamResponse:
     office, who = request.app[OFFICE], customer_of(request)
     search = text_of(request.query.get("q"), _SEARCH_LENGTH_MAX)
     async with office.store.reading() as session:
-        years = await overview.years(session, who.customer_id)
+        years = await accounts.years(session, who.customer_id)
         chosen = request.query.get("year", "")
         year = int(chosen) if chosen in {str(each) for each in years} else None
         if year is None and not chosen and not search and years:
             year = years[0]
         skip = _skip(request.query.get("skip", ""))
-        invoices, count = await overview.invoices(session, who.customer_id, year=year, search=search, skip=skip)
-        payments = await overview.payments(session, who.customer_id, PAYMENTS_SHOWN, year=year)
+        invoices, count = await accounts.invoices(session, who.customer_id, year=year, search=search, skip=skip)
+        payments = await accounts.payments(session, who.customer_id, PAYMENTS_SHOWN, year=year)
         contracts = await overview.balances(session, who.customer_id, office.settings, office.policy, office.now())
     return page(
         request,
@@ -33,7 +33,7 @@ async def billing(request: web.Request) -> web.StreamResponse:
         invoices=invoices,
         count=count,
         first=skip + 1,
-        newer=max(skip - overview.INVOICES_PER_PAGE, 0) if skip else None,
+        newer=max(skip - accounts.INVOICES_PER_PAGE, 0) if skip else None,
         older=skip + len(invoices) if skip + len(invoices) < count and invoices else None,
         chosen=chosen,
         years=years,
@@ -84,7 +84,7 @@ async def document(request: web.Request) -> web.StreamResponse:
     office, who = request.app[OFFICE], customer_of(request)
     number, kind = request.match_info["number"], request.match_info["kind"]
     async with office.store.reading() as session:
-        found = await overview.invoice(session, who.customer_id, number)
+        found = await accounts.invoice(session, who.customer_id, number)
     if not found.has_document or office.documents is None:
         raise web.HTTPNotFound
     body, content_type = await office.documents(found.id, kind)
