@@ -32,6 +32,8 @@ from daemon.witness import stay_awake
 DUE_ON = date(2026, 3, 2)
 """A Monday. Notice from Monday 16 March, suspension from Thursday 26 March."""
 CONTRACT, NEIGHBOUR = "1001", "1002"
+CUSTOMER, PASSWORD = "501", "a word of the lab"
+"""Whose contract it is, in the customer portal."""
 INVOICE = "26000001"
 INVOICE_COLUMNS = "number,contract_number,issued_on,due_on,total,open"
 DEBT = Money(599_00)
@@ -44,7 +46,7 @@ SETTINGS = """
 name = "Lab ISP"
 iban = "CZ6508000000192000145399"
 phone = "+420 123 456 789"
-portal_url = "https://{own_v4}:8443"
+portal_url = "https://{notice_host}:8444"
 [database]
 url = "sqlite:///{folder}/hradlo.db"
 [secrets]
@@ -56,6 +58,10 @@ addresses = ["{own_v4}", "{own_v6}"]
 [captive_api]
 listen = ["0.0.0.0:8443", "[::]:8443"]
 url = "https://{notice_host}:8443"
+certificate = "{certificate}"
+key = "{key}"
+[portal]
+listen = ["0.0.0.0:8444", "[::]:8444"]
 certificate = "{certificate}"
 key = "{key}"
 [enforcement]
@@ -285,13 +291,13 @@ class LabIsp:
         self._import(
             "customers",
             "customer_number,name,email,phone,street,city,postal_code,language,password",
-            "501,Jana Nováková,jana@isp.example,,,,,cs,",
+            f"{CUSTOMER},Jana Nováková,jana@isp.example,,,,,cs,{PASSWORD}",
             "502,Petr Dvořák,,,,,,en,",
         )
         self._import(
             "services",
             "contract_number,customer_number,kind,product,price,starts_on,addresses",
-            f"{CONTRACT},501,internet,Fiber,599.00,2024-01-01,{net.SUBSCRIBER_V4} {net.SUBSCRIBER_NETWORK_V6}",
+            f"{CONTRACT},{CUSTOMER},internet,Fiber,599.00,2024-01-01,{net.SUBSCRIBER_V4} {net.SUBSCRIBER_NETWORK_V6}",
             f"{NEIGHBOUR},502,internet,Fiber,599.00,2024-01-01,{net.NEIGHBOUR_V4} {net.NEIGHBOUR_V6}",
         )
         self._import(

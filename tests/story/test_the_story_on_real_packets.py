@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Error, Page, expect
 
 from daemon.lab import topology as net
-from daemon.lab.isp import CONTRACT, INVOICE, LabIsp
+from daemon.lab.isp import CONTRACT, CUSTOMER, INVOICE, PASSWORD, LabIsp
 from portal.captive_api import API_PATH
 from tests.namespaces import connect, datagrams
 from tests.story.conftest import screenshot
@@ -17,6 +17,7 @@ from tests.story.flows import download, echo, ends
 
 pytestmark = [pytest.mark.root, pytest.mark.browser]
 
+CAPTIVE_API_PORT, PORTAL_PORT = 8443, 8444
 REFUSED_MS = 1000
 """A suspended line must refuse, not swallow: a browser that waits shows a spinner for minutes."""
 
@@ -26,9 +27,10 @@ def addresses(isp: LabIsp) -> tuple[str, str]:
     return (net.SUBSCRIBER_V4, net.SERVER_V4) if isp.version == 4 else (net.SUBSCRIBER_V6, net.SERVER_V6)
 
 
-def portal_url(isp: LabIsp) -> str:
+def own(isp: LabIsp, port: int) -> str:
+    """A page of the gateway's own."""
     host = net.GATEWAY_LAN_V4 if isp.version == 4 else f"[{net.GATEWAY_LAN_V6}]"
-    return f"https://{host}:8443"
+    return f"https://{host}:{port}"
 
 
 def test_before_the_notice_every_page_loads(isp: LabIsp, page: Page, news: str) -> None:
@@ -105,11 +107,28 @@ def test_a_suspended_line_shows_why_on_a_plain_page(isp: LabIsp, page: Page, new
     expect(page.locator("body")).to_contain_text("599,00\xa0Kč")
 
 
-def test_the_portal_and_the_bank_stay_reachable(isp: LabIsp, page: Page, bank: str) -> None:
+def test_the_suspended_page_leads_to_the_portal_where_one_logs_in_and_sees_how_to_pay(
+    isp: LabIsp, page: Page, news: str
+) -> None:
+    page.goto(f"http://{news}/weather")
+
+    page.get_by_role("link", name=own(isp, PORTAL_PORT)).click()
+    page.fill("#number", CUSTOMER)
+    page.fill("#password", PASSWORD)
+    page.press("#password", "Enter")
+    page.wait_for_url(f"{own(isp, PORTAL_PORT)}/")
+
+    screenshot(page, f"portal-when-suspended-{isp.version}")
+    expect(page.locator("main")).to_contain_text("599,00\xa0Kč")
+    code = page.get_by_role("img", name="QR")
+    assert code.evaluate("picture => picture.complete && picture.naturalWidth > 0")
+
+
+def test_the_captive_portal_api_and_the_bank_stay_reachable(isp: LabIsp, page: Page, bank: str) -> None:
     page.goto(f"https://{bank}/pay")
     expect(page.locator("#where")).to_have_text(f"https://{bank}/pay")
 
-    answer = isp.topology.subscriber.run("curl", "-sk", f"{portal_url(isp)}{API_PATH}")
+    answer = isp.topology.subscriber.run("curl", "-sk", f"{own(isp, CAPTIVE_API_PORT)}{API_PATH}")
     assert json.loads(answer.stdout)["captive"] is True
 
 
