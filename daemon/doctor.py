@@ -4,6 +4,8 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from urllib.parse import urlsplit
 from sqlalchemy.exc import DBAPIError
 
 from billing.payments.statements import missing_statements
+from billing.services.sites import sites
 from billing.store.clock_guard import require_plausible
 from billing.store.engine import Store
 from config.clock import Clock
@@ -49,6 +52,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Finding]:
         _statements,
         _engine,
         _network,
+        partial(_other_sites, now=clock.now()),
         _interfaces,
         _notice_server,
         _mail,
@@ -135,6 +139,25 @@ async def _site(name: str, site: str, driver: Driver) -> list[Finding]:
 
 def _of_router(site: str, remark: Remark) -> Finding:
     return Finding(f"router {site}: {remark.what}", remark.is_good, remark.found, remark.remedy)
+
+
+async def _other_sites(settings: Settings, now: datetime) -> list[Finding]:
+    """What engines elsewhere last said of theirs; this machine's own were just looked at."""
+    own = {settings.enforcement.site, *(router.site for router in settings.routeros)}
+    store = Store.open(settings.database.url)
+    try:
+        await store.check()
+        async with store.reading() as session:
+            others = [site for site in await sites(session, now) if site.site not in own]
+    except (HradloError, DBAPIError):
+        return []  # told above
+    finally:
+        await store.close()
+    remedy = "Is an engine with this site running? Else correct the column site in services.csv."
+    return [
+        Finding(f"site {each.site}", each.state == "enforced", each.state, "" if each.state == "enforced" else remedy)
+        for each in others
+    ]
 
 
 async def _interfaces(settings: Settings) -> list[Finding]:

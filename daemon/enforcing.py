@@ -67,8 +67,8 @@ class Enforcer:
     ) -> None:
         self.site = site
         self.driver = driver
-        self.trouble = ""
-        """Why the site was not reached the last time: then how it is, is unknown."""
+        self.trouble = "not looked at yet"
+        """Why it is not known how the site is; empty after a round that succeeded."""
         self.shows_notices = True
         """The notice server answers; else nobody is led to it. What is recorded stays: this is no restoration."""
         self._failures = 0
@@ -92,6 +92,11 @@ class Enforcer:
     def knows_up_to(self) -> int:
         """The journal entry up to which facts are known here."""
         return self._known.cursor if self._known else 0
+
+    @property
+    def restricted(self) -> int:
+        """How many addresses were restricted when the site was last seen."""
+        return len(self._observed.lines) if self._observed else 0
 
     @property
     def retry_seconds(self) -> float:

@@ -9,13 +9,15 @@ import asyncio
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+import socket
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from billing.services.sites import Report, report
 from billing.store.engine import Store
 from billing.store.presence import Presence
 from config.clock import Clock, monotonic_seconds
@@ -32,6 +34,8 @@ from enforcement.driver import Driver
 
 RETRY_SECONDS = 5
 LOOKS_IN_A_ROW_MAX = 50
+REPORT_EVERY_SECONDS = 60
+REPORT_LOOK_SECONDS = 2
 
 log = structlog.get_logger()
 
@@ -64,6 +68,7 @@ class Engine:
             tasks.create_task(self._keep_garden(), name="garden")
             tasks.create_task(self._keep_watchdog_fed(), name="watchdog")
             tasks.create_task(self._presence.run(), name="presence")
+            tasks.create_task(self._keep_reporting(), name="reports")
             tasks.create_task(self._jobs.run(), name="jobs")
             tasks.create_task(metrics.keep_publishing(runtime, self._sites, self._clock), name="metrics")
             if self._settings.enforcement.driver != "dryrun":  # else there is nobody to be led anywhere
@@ -121,6 +126,27 @@ class Engine:
                 for site in self._sites:
                     site.wake(observes=True)
             await asyncio.sleep(self._settings.enforcement.garden_refresh_seconds)
+
+    async def _keep_reporting(self) -> None:
+        """Says how the sites are, now and then, and soon after one is lost or found."""
+        said: tuple[object, ...] = ()
+        due_seconds = monotonic_seconds()
+        while True:
+            reports = [site.report for site in self._sites]
+            news = (self._presence.is_on_duty, *((each.trouble, each.restricted > 0) for each in reports))
+            is_due = news != said or monotonic_seconds() >= due_seconds
+            if is_due and await self._report(reports):
+                said, due_seconds = news, monotonic_seconds() + REPORT_EVERY_SECONDS
+            await asyncio.sleep(REPORT_LOOK_SECONDS)
+
+    async def _report(self, reports: Sequence[Report]) -> bool:
+        engine, is_on_duty = f"{socket.gethostname()}:{os.getpid()}", self._presence.is_on_duty
+        try:
+            async with self._store.transaction() as session:
+                await report(session, reports, engine=engine, is_on_duty=is_on_duty, now=self._clock.now())
+        except (DBAPIError, OSError):
+            return False  # that the database is away is told elsewhere
+        return True
 
     async def _keep_watchdog_fed(self) -> None:
         """Feeds systemd's watchdog while looks and rounds go on; one that hangs stops the feeding."""

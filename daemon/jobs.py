@@ -12,6 +12,8 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from billing.dunning.lines import left_behind
+from billing.dunning.recording import LineChange, record_lines
 from billing.invoicing.documents.rendering import Renderer
 from billing.payments.folder import import_ready
 from billing.services.usage import forget
@@ -27,7 +29,7 @@ from daemon.voip import keep_voip
 
 MAIL_EVERY_SECONDS = 5
 MAIL_AFTER_TROUBLE_SECONDS = 60
-FORGET_EVERY_SECONDS = 3600
+TIDY_EVERY_SECONDS = 3600
 REPORT_EVERY_SECONDS = 60
 
 log = structlog.get_logger()
@@ -66,8 +68,7 @@ class Jobs:
             if self._settings.voip.calls_folder or self._settings.voip.calls_files:
                 reading = keep_reading_calls(self._settings, self._store, self._clock, self._wake)
                 tasks.create_task(reading, name="call records")
-            if self._settings.usage.collect_seconds:
-                tasks.create_task(self._keep_forgetting(), name="old usage")
+            tasks.create_task(self._keep_tidying(), name="tidying")
 
     async def _keep_reporting(self) -> None:
         report = DailyReport(self._settings, self._store, self._clock)
@@ -121,13 +122,16 @@ class Jobs:
                     self._wake()
             await asyncio.sleep(self._settings.payments.watch_seconds)
 
-    async def _keep_forgetting(self) -> None:
-        """Transferred data that is older than the settings keep it."""
+    async def _keep_tidying(self) -> None:
+        """Transferred data that is old enough goes, and lines that were left behind at a site are open."""
         while True:
             await self._duty()
             try:
                 async with self._store.transaction() as session:
                     await forget(session, self._settings.usage, self._clock.now())
+                    for site, lines in (await left_behind(session)).items():
+                        changes = [LineChange(contract_id, line, "open") for contract_id, line in lines.items()]
+                        await record_lines(session, site, changes, self._settings, self._clock.now())
             except (DBAPIError, OSError) as error:
-                log.error("old usage not deleted", error=str(error))
-            await asyncio.sleep(FORGET_EVERY_SECONDS)
+                log.error("not tidied", error=str(error))
+            await asyncio.sleep(TIDY_EVERY_SECONDS)

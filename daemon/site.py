@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from billing.services.bindings import Settled
+from billing.services.sites import Report
 from billing.store.engine import Store
 from config.clock import Clock, monotonic_seconds
 from config.errors import DriverError
@@ -59,6 +60,10 @@ class Site:
     def trouble(self) -> str:
         """Why it was not reached the last time."""
         return self._enforcer.trouble
+
+    @property
+    def report(self) -> Report:
+        return Report(self.name, self._enforcer.restricted, self._enforcer.trouble)
 
     def wake(self, *, observes: bool = False) -> None:
         """There may be something to do; with `observes`, the network is to be looked at, too."""

@@ -10,8 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.tables import Contract
 from billing.dunning import brake
-from billing.dunning.tables import Line, Standing
+from billing.dunning.lines import strictest_lines
+from billing.dunning.tables import Standing
 from billing.payments.tables import BankStatement, Payment
+from billing.services.sites import SiteView, sites
 from billing.store import outbox
 from billing.store.clock_guard import require_plausible
 from billing.store.engine import Store
@@ -50,9 +52,14 @@ class Status:
     mails_failed: int
     mails_expired: int
     last_statement_imported_at: str
+    sites: tuple[SiteView, ...]
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def rows(self) -> Iterator[tuple[str, object]]:
+        """What stands on the page, but for the sites."""
+        yield from ((name, value) for name, value in self.as_json().items() if name != "sites")
 
     def advice(self) -> Iterator[str]:
         """What a person should do, most urgent first."""
@@ -64,6 +71,7 @@ class Status:
             yield "It only monitors: nobody is restricted. See docs/brake.md for when that may end."
         elif self.brake != "go":
             yield "New restrictions are held until somebody has looked: hradlo brake show"
+        yield from self._advice_on_sites()
         if self.parked:
             yield f"{self.parked} contracts are parked for absurd facts: hradlo show CONTRACT says which."
         if self.payments_waiting:
@@ -75,11 +83,19 @@ class Status:
         if not self.last_statement_imported_at:
             yield "No bank statement was ever imported: hradlo payments import FILE"
 
+    def _advice_on_sites(self) -> Iterator[str]:
+        """Of a single gateway, that its engine is stopped says it all."""
+        lost = [site for site in self.sites if site.state != "enforced"]
+        for site in lost if self.engine == "running" or len(self.sites) > 1 else ():
+            why = f": {site.trouble}" if site.trouble else ""
+            last = f", last heard of {site.seen_at:%Y-%m-%d %H:%M} UTC" if site.seen_at else ""
+            yield f"Site {site.site} is {site.state}{last}{why}. Its lines stay as they were."
+
 
 async def read_status(store: Store, settings: Settings, now: datetime) -> Status:
     async with store.reading() as session:
         stages = await _counts(session, Standing.stage)
-        lines = await _counts(session, Line.state)
+        lines = await _counts(session, strictest_lines().c.state)
         is_expired = Mail.last_error.startswith(outbox.EXPIRED)
         imported_at = await session.scalar(select(func.max(BankStatement.imported_at)))
         return Status(
@@ -102,6 +118,7 @@ async def read_status(store: Store, settings: Settings, now: datetime) -> Status
             mails_failed=await _count(session, Mail.failed_at.is_not(None) & ~is_expired),
             mails_expired=await _count(session, Mail.failed_at.is_not(None) & is_expired),
             last_statement_imported_at=_local(imported_at, settings),
+            sites=tuple(await sites(session, now)),
         )
 
 

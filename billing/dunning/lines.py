@@ -4,12 +4,28 @@ from sqlalchemy import Subquery, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.dunning.tables import Line
+from billing.services.tables import Service, ServiceAddress
 
 
 async def lines(session: AsyncSession, site: str) -> dict[int, str]:
     """The restricted lines of a site: contract id -> `notice` or `suspended`."""
     rows = await session.execute(select(Line.contract_id, Line.state).where(Line.site == site))
     return dict(iter(rows.all()))
+
+
+async def left_behind(session: AsyncSession) -> dict[str, dict[int, str]]:
+    """Site -> contract id -> restricted line, where the contract has no address any more.
+
+    The site's own engine sees to it; of a site that is no more, nobody would.
+    """
+    address = select(ServiceAddress.id).join(Service, Service.id == ServiceAddress.service_id)
+    is_there = address.where(Service.contract_id == Line.contract_id, ServiceAddress.site == Line.site).exists()
+    found: dict[str, dict[int, str]] = {}
+    for site, contract_id, state in await session.execute(
+        select(Line.site, Line.contract_id, Line.state).where(~is_there)
+    ):
+        found.setdefault(site, {})[contract_id] = state
+    return found
 
 
 def strictest_lines(site: str | None = None) -> Subquery:

@@ -50,11 +50,14 @@ class _Stored:
 class Importer:
     """Holds what the steps of one import share; used once."""
 
-    def __init__(self, session: AsyncSession, sheet: Sheet[ServiceRow], actor: str, now: datetime) -> None:
+    def __init__(
+        self, session: AsyncSession, sheet: Sheet[ServiceRow], actor: str, now: datetime, home_site: str
+    ) -> None:
         self._session = session
         self._sheet = sheet
         self._actor = actor
         self._now = now
+        self._home_site = home_site
         self._customer_ids: dict[str, int] = {}
         self._contracts: dict[str, tuple[int, int]] = {}
         """Number -> id, customer's id."""
@@ -125,7 +128,7 @@ class Importer:
     def _site(self, row: ServiceRow) -> str:
         """Where the file says; else where the service is already."""
         places = stored.places | stored.bindings if (stored := self._stored.get(row.key)) else ()
-        return row.site or min((site for site, _ in places), default=MAIN_SITE)
+        return row.site or min((site for site, _ in places), default=self._home_site)
 
     def _places(self, row: ServiceRow) -> set[Place]:
         site = self._site(row)

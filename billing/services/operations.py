@@ -12,17 +12,21 @@ from billing.services.importing import Importer
 from billing.services.rules import ServiceRow, covering
 from billing.services.tables import Service, ServiceAddress
 from billing.store import journal
+from config.setting_types import MAIN_SITE
 
 
-async def import_services(session: AsyncSession, sheet: Sheet[ServiceRow], *, actor: str, now: datetime) -> Report:
+async def import_services(
+    session: AsyncSession, sheet: Sheet[ServiceRow], *, actor: str, now: datetime, home_site: str = MAIN_SITE
+) -> Report:
     """Adds and changes services, and the contracts that they name, as the file says.
 
     A service is the same one when contract, kind, product and start are; its price and addresses are changed.
     Services that are not in the file stay as they are, except that an address moves to where the file has it
-    within one contract. Raises `InputRejected` with every problem of the file.
+    within one contract. A new service of which the file names no site is at `home_site`. Raises
+    `InputRejected` with every problem of the file.
     """
     await journal.lock(session)
-    return await Importer(session, sheet, actor, now).run()
+    return await Importer(session, sheet, actor, now, home_site).run()
 
 
 async def networks(

@@ -46,7 +46,7 @@ class ServiceRow:
     period_months: int | None = None
     ends_on: date | None = None
     site: str = ""
-    """Where the networks are; empty: where they are already, and of a new service, `main`."""
+    """Where the networks are; empty: where they are already, or where the file is imported."""
 
     @property
     def key(self) -> tuple[str, str, str, date]:

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.money import Money
@@ -113,6 +113,20 @@ class ServiceBinding(Base):
     site: Mapped[str] = mapped_column(String(40), default=MAIN_SITE, server_default=MAIN_SITE)
     name: Mapped[str] = mapped_column(String(80))
     """`dhcp:AA:BB:CC:DD:EE:FF` or `ppp:name`."""
+
+
+class SiteReport(Base):
+    """What the engine of a site last said of it. Nothing is decided by it: it is for people to see."""
+
+    __tablename__ = "site_report"
+
+    site: Mapped[str] = mapped_column(String(40), primary_key=True)
+    engine: Mapped[str] = mapped_column(String(200))
+    """Host and process."""
+    is_on_duty: Mapped[bool]
+    restricted: Mapped[int]
+    trouble: Mapped[str] = mapped_column(Text, default="")
+    seen_at: Mapped[datetime] = mapped_column(Instant)
 
 
 class UsageCounter(Base):

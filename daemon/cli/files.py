@@ -87,7 +87,8 @@ def services(
     sheet = _sheet(call, services_file.read_services)
 
     async def work(context: Context, session: AsyncSession) -> Report:
-        return await import_services(session, sheet, actor=context.actor, now=context.clock.now())
+        actor, now, home_site = context.actor, context.clock.now(), context.settings.enforcement.site
+        return await import_services(session, sheet, actor=actor, now=now, home_site=home_site)
 
     _import(call, sheet, work)
 

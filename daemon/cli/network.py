@@ -8,6 +8,7 @@ import typer
 
 from billing.store.engine import Store
 from config.errors import NotAllowed
+from config.setting_types import MAIN_SITE
 from daemon.binding import settle_bindings
 from daemon.cli.brake import held_as_json, print_held
 from daemon.cli.context import Context, JsonOption, out, run
@@ -114,6 +115,10 @@ def status(json: bool = JsonOption) -> None:
     if json:
         out(found.as_json())
     else:
-        table("Hradlo", ("what", "how"), list(found.as_json().items()))
+        table("Hradlo", ("what", "how"), list(found.rows()))
+        if [site.site for site in found.sites] != [MAIN_SITE]:
+            columns = ("site", "state", "restricted", "engine", "on duty")
+            rows = [(s.site, s.state, s.restricted, s.engine, "yes" if s.is_on_duty else "") for s in found.sites]
+            table("Sites", columns, rows)
         for advice in found.advice():
             typer.echo(advice)

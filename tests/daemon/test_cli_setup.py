@@ -269,6 +269,22 @@ def test_the_doctor_names_each_trouble_with_what_to_do(admin: Admin, server: soc
     assert all(bad.values())
 
 
+def test_addresses_at_a_site_that_nobody_enforces_are_seen_by_the_doctor_and_in_the_status(admin: Admin) -> None:
+    """Somebody mistyped the name of a gateway: nothing happens there, and that must not stay unseen."""
+    admin.import_all()
+    text = (admin.folder / "services.csv").read_text("utf-8")
+    header, *rows = text.splitlines()
+    lost = admin.folder / "lost.csv"
+    lost.write_text("\n".join([f"{header},site", f"{rows[0]},nrth", ""]), encoding="utf-8")
+    assert admin.run("import", "services", str(lost)).code == 0
+
+    found, told = findings(admin)["site nrth"], admin.run("status").out
+
+    assert (found["is_good"], found["found"]) == (False, "unknown")
+    assert "column site" in str(found["remedy"])
+    assert "Site nrth is unknown: no engine has ever enforced it." in told
+
+
 def test_the_doctor_sees_a_clock_far_behind_the_journal(admin: Admin, server: socket.socket) -> None:
     name_servers(admin, server)
     admin.import_all()

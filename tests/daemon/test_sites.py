@@ -6,13 +6,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from billing.dunning.lines import left_behind
 from billing.dunning.notices import line_of
 from billing.dunning.operations import contract_id_of
 from billing.dunning.tables import Line
+from billing.services.sites import UNKNOWN_AFTER, sites
 from billing.store.engine import Store
 from config.errors import DriverError
+from daemon import engine
 from daemon.engine import Engine
 from daemon.reconcile import Reconciler
+from daemon.status import read_status
 from daemon.witness import stay_awake
 from enforcement.dryrun import DryRunDriver
 from enforcement.state import Address, LineState, Observed
@@ -162,9 +166,9 @@ async def test_a_site_that_never_answers_delays_no_other(town: Town) -> None:
         return await town.line(SAME) is LineState.NOTICE
 
     async with asyncio.TaskGroup() as tasks:
-        engine = tasks.create_task(Engine(town.settings, town.store, town.drivers, town.clock).run())
+        running = tasks.create_task(Engine(town.settings, town.store, town.drivers, town.clock).run())
         await until(is_noticed)
-        engine.cancel()
+        running.cancel()
 
 
 async def test_without_a_database_a_site_is_healed_from_memory(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,3 +227,70 @@ async def test_lines_over_all_sites_are_as_strict_as_the_strictest(town: Town) -
 
     async with town.store.reading() as session:
         assert await line_of(session, contract_id) == "suspended"
+
+
+# ── what is told of sites ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def states(town: Town) -> dict[str, str]:
+    async with town.store.reading() as session:
+        return {site.site: site.state for site in await sites(session, town.clock.now())}
+
+
+async def test_a_site_is_unknown_until_its_engine_tells_and_again_when_it_falls_silent(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "REPORT_LOOK_SECONDS", 0.02)
+    await town.invoice("26000001", "1001")
+    town.clock.move_to(at(NOTICE_ON))
+    stay_awake(town.folder, town.clock)
+    assert await states(town) == {"hill": "unknown", "main": "unknown"}
+    town.hill.is_away = True
+
+    async def is_told() -> bool:
+        async with town.store.reading() as session:
+            told = await sites(session, town.clock.now())
+        return [(site.site, site.state, site.restricted) for site in told] == [
+            ("hill", "not reached", 0),
+            ("main", "enforced", 1),
+        ]
+
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(Engine(town.settings, town.store, town.drivers, town.clock).run())
+        await until(is_told)
+        running.cancel()
+    status = await read_status(town.store, town.settings, town.clock.now())
+    town.clock.advance(seconds=UNKNOWN_AFTER.total_seconds() + 1)
+
+    assert [(site.site, site.trouble, site.is_on_duty) for site in status.sites] == [
+        ("hill", "no answer", True),
+        ("main", "", True),
+    ]
+    assert await states(town) == {"hill": "unknown", "main": "unknown"}
+
+
+async def test_a_line_that_was_left_at_a_site_that_is_no_more_is_found(town: Town) -> None:
+    """The router was taken down while somebody there was suspended, and its subscribers moved to another site."""
+    await suspended(town, "1002")
+    await town.add("1002", "10.1.0.8", site="main")
+
+    async with town.store.reading() as session:
+        found = await left_behind(session)
+        contract_id = await contract_id_of(session, "1002")
+
+    assert found == {"hill": {contract_id: "suspended"}}
+
+
+async def test_it_is_tidied_away_and_nobody_is_told_of_a_restoration(town: Town) -> None:
+    await suspended(town, "1002")
+    await town.add("1002", "10.1.0.8", site="main")
+    only_main = {"main": town.driver}
+
+    async def is_tidy() -> bool:
+        return await town.recorded("1002") == {"main": "suspended"}
+
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(Engine(town.settings, town.store, only_main, town.clock).run())
+        await until(is_tidy)
+        running.cancel()
+    assert "restored" not in await town.mails()

@@ -32,13 +32,16 @@ from billing.services.rules import read_services
 from billing.store import journal
 from billing.store.engine import Store
 from billing.store.tables import Mail
-from config.clock import SystemClock, monotonic_seconds
+from config.clock import OffsetClock, SystemClock, monotonic_seconds
+from config.settings import load
+from daemon.braking import Verdict, release
 from daemon.demo.bank import Movement, gpc_statement
 from daemon.demo.browser import form_of
 from daemon.lab import topology as net
 from daemon.lab.internet import make_certificate
 from daemon.lab.isp import DUE_ON, INVOICE_COLUMNS
 from daemon.lab.topology import Topology
+from daemon.witness import FILE_NAME, stay_awake
 from tests.postgres import PostgresServer
 
 SITES = {"north": "1001", "south": "1002", "west": "1003"}
@@ -69,6 +72,9 @@ reconcile_seconds = {reconcile_seconds}
 collect_seconds = 5
 [daemon]
 runtime_directory = "{folder}/run"
+state_directory = "{folder}"
+[brake]
+statement_age_days = 0
 """
 
 
@@ -114,6 +120,11 @@ class Gateway:
         assert self.process is not None
         self.process.kill()
         self.process.wait()
+
+    @property
+    def has_looked(self) -> bool:
+        """At the database, since it was made."""
+        return (self.folder / FILE_NAME).exists()
 
     @property
     def log(self) -> str:
@@ -201,6 +212,8 @@ class ManyGateways:
         path = self.folder / "clock-offset"
         path.with_suffix(".new").write_text(f"{(moment - SystemClock().now()).total_seconds()}", encoding="ascii")
         path.with_suffix(".new").replace(path)
+        for site in SITES:
+            stay_awake(self.folder / site, OffsetClock(path))
 
     def pay(self, *contracts: str, at: Gateway) -> None:
         """A bank statement arrives at one of the gateways."""
@@ -249,6 +262,17 @@ class ManyGateways:
             (folder / name.name).write_bytes(name.read_bytes())
         gateway.topology.internet.start(sys.executable, "-m", "daemon.lab.internet", str(folder))
         self.wait_for(f"the internet of {gateway.site}", (folder / "internet-is-up").exists)
+
+    def release_the_brake(self) -> None:
+        """A person has looked at what Hradlo would do here."""
+        settings, clock = load(self.gateways[0].folder / "hradlo.toml"), OffsetClock(self.folder / "clock-offset")
+
+        async def work() -> None:
+            store = Store.open(self.url)
+            await release(store, settings, clock, Verdict(), actor="test", why="the story begins")
+            await store.close()
+
+        asyncio.run(work())
 
     def _import_people(self) -> None:
         columns = "customer_number,name,email,phone,street,city,postal_code,language,password"

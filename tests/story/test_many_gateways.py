@@ -23,6 +23,8 @@ def isp(mortal_postgres_server: PostgresServer) -> Iterator[ManyGateways]:
     with ManyGateways(mortal_postgres_server) as made:
         for gateway in made.gateways:
             gateway.start()
+        made.wait_for("a first look", lambda: all(gateway.has_looked for gateway in made.gateways))
+        made.release_the_brake()
         yield made
 
 

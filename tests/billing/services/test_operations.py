@@ -257,6 +257,14 @@ async def test_without_the_column_addresses_stay_at_the_site_where_they_are(town
     assert await places(town, "10") == [("north", "10.0.0.1"), ("north", "10.0.0.2")]
 
 
+async def test_a_new_service_of_which_the_file_says_nothing_is_where_the_file_is_imported(town: Store) -> None:
+    sheet = read_services((HEADER + service(10, "10.0.0.1")).encode(), "services.csv")
+    async with town.transaction() as session:
+        await import_services(session, sheet, actor="admin:test", now=NOW, home_site="north")
+
+    assert await places(town, "10") == [("north", "10.0.0.1")]
+
+
 async def test_a_service_moves_to_the_site_that_the_file_names(town: Store) -> None:
     await bring(town, service(10, "10.0.0.1"))
     await bring_to_sites(town, service(10, "10.0.0.1") + ",north")
