@@ -102,8 +102,9 @@ class RouterOsDriver:
     async def count(self, addresses: Collection[Address]) -> Counted:
         async with self._turn:
             rows = await self._transport.stream_print(usage.MENU, usage.PROPERTIES)
+            sessions = await self._transport.stream_print(leasing.SESSIONS, leasing.SESSION_PROPERTIES)
             identity = self._seen.identity if self._seen else await read_identity(self._transport)
-        return usage.counted(rows, addresses, f"routeros/{identity.serial or identity.name}")
+        return usage.counted(rows, sessions, addresses, f"routeros/{identity.serial or identity.name}")
 
     async def foreign_change(self) -> None:
         """Asks now and then, and meanwhile prolongs notices and clears away what is superseded."""

@@ -17,7 +17,7 @@ from enforcement.state import Address, Change, Desired, LineState, Plan
 from tests.enforcement.routeros import ROUTER, Eager, reach, routeros_driver
 from tests.routeros import faults
 from tests.routeros.simulator import Simulator, running
-from tests.routeros.subscribers import lease_bound, ppp_connected
+from tests.routeros.subscribers import lease_bound, ppp_connected, transferred
 
 ONE, OTHER = Address.parse("100.64.0.10"), Address.parse("100.64.0.11")
 HOME = Address.parse("2001:db8:5600::/56")
@@ -615,19 +615,29 @@ async def test_simple_queues_count_for_the_addresses_that_were_asked_for(
     simulated: Simulator, driver: RouterOsDriver
 ) -> None:
     queues = simulated.tables["/queue/simple"]
-    for target, transferred in [
+    for target, so_far in [
         ("100.64.0.10/32", "100/2000"),
         ("100.64.0.10/32", "5/5"),
         ("10.9.9.9/32,2001:db8:5600::/56", "7/70"),
         ("ether5", "1/1"),
     ]:
         row = simulated.add("/queue/simple", name=target, target=target)
-        row.values["bytes"] = transferred
+        row.values["bytes"] = so_far
     assert len(queues) == 4
     counted = await driver.count([ONE, OTHER, HOME])
 
     assert counted.bytes_of == {ONE: (2000, 100), HOME: (70, 7)}
     assert counted.generation == "routeros/HF60900ABCD"
+
+
+async def test_a_ppp_sessions_own_queue_counts_for_the_address_that_it_has(
+    simulated: Simulator, driver: RouterOsDriver
+) -> None:
+    ppp_connected(simulated, "jana", str(ONE))
+    transferred(simulated, "<pppoe-jana>", up=10, down=200)
+    ppp_connected(simulated, "petr", "100.64.0.99")
+
+    assert (await driver.count([ONE, OTHER])).bytes_of == {ONE: (200, 10)}
 
 
 # Who has which address
