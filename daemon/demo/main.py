@@ -20,6 +20,7 @@ from daemon.demo.control import make_control_app
 from daemon.demo.people import OPENS_AT
 from daemon.demo.portal import HOST, PASSWORD, portal_of
 from daemon.demo.story import Story
+from daemon.demo.telephones import ENDING
 from daemon.demo.world import World, open_world
 
 
@@ -54,7 +55,7 @@ async def _serve(world: World, port: int, console: Console, *, is_kept: bool) ->
     """Serves the control page until Ctrl-C."""
     runner = web.AppRunner(make_control_app(world), access_log=None)
     await runner.setup()
-    async with portal_of(world, port + 1) as portal_url:
+    async with portal_of(world, port + 1, port + 2) as portal_url:
         await _serve_control(world, runner, port, console, portal_url, is_kept=is_kept)
 
 
@@ -72,6 +73,8 @@ async def _serve_control(
         console.print("Move the clock, be any subscriber, let payments arrive, read the mails.")
         console.print(f"[bold]The customer portal runs at {portal_url}/[/bold]")
         console.print(f"Customer number {world.people[0].number} (or any other), password {PASSWORD}.")
+        console.print(f"[bold]The telephone zone runs at {world.voip_url}/[/bold]")
+        console.print(f"Its first number ends in {ENDING}, with the same password.")
         console.print(f"Its files are in {world.folder}{'' if is_kept else ' until you stop it'}.")
         console.print("Ctrl-C stops it.")
         await _stopped()

@@ -1,12 +1,13 @@
-"""The customer portal of the demo: the real one, at a port of its own. Every subscriber has the same password.
+"""The customer portal and the VoIP zone of the demo: the real ones, at ports of their own, with one password for all.
 
-It runs beside the web role of the demo, because a browser reaches it at 127.0.0.1 and not at the ISP's own name.
+They run beside the web role of the demo, because a browser reaches it at 127.0.0.1 and not at the ISP's own name.
 """
 
 import asyncio
 import math
+import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -23,6 +24,8 @@ from daemon.demo.people import BEGINS_AT, OPENS_AT, ZONE
 from daemon.demo.world import World
 from portal.customer.app import make_portal_app
 from portal.customer.office import Office
+from portal.voip.app import make_voip_app
+from portal.voip.booth import Booth
 
 HOST = "127.0.0.1"
 PASSWORD = "tri-slova-a-kun"
@@ -32,38 +35,43 @@ _MINUTES_PER_DAY = 1440
 
 
 @asynccontextmanager
-async def portal_of(world: World, port: int) -> AsyncIterator[str]:
-    """Serves the portal, with passwords and transferred data for the cast; gives its URL."""
-    url = f"http://{HOST}:{port}"
-    jana = world.people[0]
-    office = Office(
-        settings=_settings(world.settings, url),
-        store=world.store,
-        clock=world.clock,
-        ring=world.ring,
-        demo_login=(jana.number, PASSWORD),
-    )
-    runner = web.AppRunner(make_portal_app(office), access_log=None)
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(runner, HOST, port).start()
-        except OSError as error:
-            remedy = f"Choose another port: hradlo demo --port {port + 9}"
-            raise HradloError(f"Can't listen on {HOST}:{port}: {error.strerror}.", remedy) from error
+async def portal_of(world: World, port: int, voip_port: int = 0) -> AsyncIterator[str]:
+    """Serves the portal and the VoIP zone, with passwords, data and telephones for the cast; gives the portal's URL."""
+    async with AsyncExitStack() as stack:
+        sockets = [stack.enter_context(_bound(each)) for each in (port, voip_port)]
+        url, voip_url = (f"http://{HOST}:{each.getsockname()[1]}" for each in sockets)
+        settings = _settings(world.settings, url, voip_url)
+        login = (world.people[0].number, PASSWORD)
+        office = Office(settings, world.store, world.clock, world.ring, demo_login=login)
+        booth = Booth(settings, world.store, world.clock, world.ring, demo_login=(telephones.ENDING, PASSWORD))
+        for app, listening in zip((make_portal_app(office), make_voip_app(booth)), sockets, strict=True):
+            runner = web.AppRunner(app, access_log=None)
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            await web.SockSite(runner, listening).start()
         await _furnish(world)
-        world.portal_url = url
-        yield url
-    finally:
-        world.portal_url = ""
-        await runner.cleanup()
+        world.portal_url, world.voip_url = url, voip_url
+        try:
+            yield url
+        finally:
+            world.portal_url = world.voip_url = ""
 
 
-def _settings(settings: Settings, url: str) -> Settings:
+def _bound(port: int) -> socket.socket:
+    """A socket on that port, or on any free one for 0."""
+    try:
+        return socket.create_server((HOST, port))
+    except OSError as error:
+        remedy = f"Choose another port: hradlo demo --port {port + 9}"
+        raise HradloError(f"Can't listen on {HOST}:{port}: {error.strerror}.", remedy) from error
+
+
+def _settings(settings: Settings, url: str, voip_url: str) -> Settings:
     """As the ISP's own, but reached here; a log-in outlives a day of the demo's clock."""
     isp = settings.isp.model_copy(update={"portal_url": url})
     portal = settings.portal.model_copy(update={"session_idle_minutes": 30 * _MINUTES_PER_DAY, "session_days": 90})
-    return settings.model_copy(update={"isp": isp, "portal": portal})
+    voip = settings.voip.model_copy(update={"url": voip_url})
+    return settings.model_copy(update={"isp": isp, "portal": portal, "voip": voip})
 
 
 async def _furnish(world: World) -> None:

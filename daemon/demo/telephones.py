@@ -45,6 +45,10 @@ _CALLS = (
 )
 
 
+ENDING = "101"
+"""The last digits of the first number: what its owner logs in with."""
+
+
 def number_of(position: int) -> str:
     """The telephone number of so manieth of the cast."""
     return f"+4209100001{position:02d}"

@@ -98,6 +98,7 @@ class World:
     statements: Statements
     applied: list[AppliedPlan] = field(default_factory=list)
     arrived: list[Arrived] = field(default_factory=list)
+    voip_url: str = ""
     portal_url: str = ""
     """Where the visitor reaches the customer portal (`portal.py`); empty when it is not served."""
     _bell: asyncio.Event = field(default_factory=asyncio.Event)

@@ -67,6 +67,16 @@ async def test_the_cast_has_telephones_with_credit_and_calls_and_the_books_are_r
     assert problems == []
 
 
+async def test_the_telephone_zone_tells_a_price_and_names_an_account(world: World) -> None:
+    async with ClientSession(cookie_jar=DummyCookieJar()) as browser:
+        price = await (await browser.get(f"{world.voip_url}/?number=601123456")).text()
+        entrance = await (await browser.get(f"{world.voip_url}/login")).text()
+
+    assert "Česko mobil" in price
+    assert "101" in entrance
+    assert PASSWORD in entrance
+
+
 async def test_an_extension_from_the_portal_shields_the_line_in_the_demo(world: World) -> None:
     async with ClientSession(cookie_jar=DummyCookieJar()) as browser:
         jana = await log_in(world, browser)
