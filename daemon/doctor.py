@@ -1,6 +1,7 @@
 """The doctor: looks at everything that has to be right on this machine, and says what to do where it is not."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
@@ -22,7 +23,7 @@ from config.errors import ClockBehind, DriverError, HradloError
 from config.setting_types import MAIN_SITE
 from config.settings import Settings
 from daemon.drivers import open_drivers
-from daemon.status import engine_state
+from daemon.status import brake_state, engine_state
 from enforcement.driver import Driver
 from enforcement.routeros.driver import RouterOsDriver
 from enforcement.routeros.examination import Remark
@@ -51,6 +52,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Finding]:
         _database,
         _statements,
         _engine,
+        _brake,
         _network,
         partial(_other_sites, now=clock.now()),
         _interfaces,
@@ -110,6 +112,27 @@ async def _engine(settings: Settings) -> list[Finding]:
     state = engine_state(settings)
     remedy = "" if state == "running" else "systemctl start hradlo; lines stay as they are meanwhile."
     return [Finding("engine", state == "running", state, remedy)]
+
+
+async def _brake(settings: Settings) -> list[Finding]:
+    """Whether restrictions are held, and whether this gateway can remember what it saw."""
+    folder = settings.daemon.state_directory
+    findings = []
+    if not os.access(folder, os.W_OK):
+        remedy = "Make it, for the engine's user: a restored database is noticed by what is kept there."
+        findings.append(Finding("state directory", False, f"{folder} can't be written", remedy))
+    store = Store.open(settings.database.url)
+    try:
+        await store.check()
+        async with store.reading() as session:
+            state = await brake_state(session)
+    except (HradloError, DBAPIError):
+        return findings  # told above
+    finally:
+        await store.close()
+    remedy = "" if state == "go" else "hradlo brake show; docs/brake.md explains each reason."
+    findings.append(Finding("brake", state == "go", state, remedy))
+    return findings
 
 
 async def _network(settings: Settings) -> list[Finding]:

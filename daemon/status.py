@@ -34,6 +34,8 @@ class Status:
     """`good`, or what is wrong with it"""
     mode: str
     """`enforce` or `monitor`"""
+    admin: str
+    """Who is told by mail when something is held"""
     brake: str
     """`go`, or why new restrictions are held"""
     last_run: str
@@ -67,10 +69,7 @@ class Status:
             yield "No engine runs here: lines stay as they are. Start it: systemctl start hradlo"
         if self.clock != "good":
             yield self.clock
-        if self.mode == "monitor":
-            yield "It only monitors: nobody is restricted. See docs/brake.md for when that may end."
-        elif self.brake != "go":
-            yield "New restrictions are held until somebody has looked: hradlo brake show"
+        yield from self._advice_on_the_brake()
         yield from self._advice_on_sites()
         if self.parked:
             yield f"{self.parked} contracts are parked for absurd facts: hradlo show CONTRACT says which."
@@ -91,6 +90,14 @@ class Status:
             last = f", last heard of {site.seen_at:%Y-%m-%d %H:%M} UTC" if site.seen_at else ""
             yield f"Site {site.site} is {site.state}{last}{why}. Its lines stay as they were."
 
+    def _advice_on_the_brake(self) -> Iterator[str]:
+        if self.mode == "monitor":
+            yield "It only monitors: nobody is restricted. See docs/brake.md for when that may end."
+        elif self.brake != "go":
+            yield "New restrictions are held until somebody has looked: hradlo brake show"
+        if not self.admin:
+            yield "Nobody is told by mail when restrictions are held: set [mail] admin."
+
 
 async def read_status(store: Store, settings: Settings, now: datetime) -> Status:
     async with store.reading() as session:
@@ -102,6 +109,7 @@ async def read_status(store: Store, settings: Settings, now: datetime) -> Status
             engine=engine_state(settings),
             clock=await _clock_state(session, now),
             mode=settings.enforcement.mode,
+            admin=settings.mail.admin,
             brake=await brake_state(session),
             last_run=await _last_run(session, settings),
             contracts=await _count(session, Contract.id.is_not(None)),

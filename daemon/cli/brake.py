@@ -21,7 +21,7 @@ from daemon.cli.context import Context, JsonOption, current, out, run
 from daemon.deciding import Decider
 from daemon.terminal import table
 from daemon.witness import Witness
-from enforcement.brake import Why
+from enforcement.brake import LASTS_THROUGH_A_RELEASE, Why
 
 app = typer.Typer(help="What stops a mistake from cutting off many.", no_args_is_help=True)
 
@@ -89,6 +89,8 @@ def _run_row(each: RunSummary, settings: Settings) -> tuple[str, ...]:
 def _what_next(verdict: Verdict, settings: Settings) -> str:
     if settings.enforcement.mode == "monitor":
         return 'To enforce: set [enforcement] mode = "enforce" and restart; then look here again.'
+    if not verdict.held_proposals and all(reason.why in LASTS_THROUGH_A_RELEASE for reason in verdict.reasons):
+        return "Nobody would be restricted now, so there is nothing to release."
     return f'Let it happen: hradlo brake release {verdict.checksum} --why "…"'
 
 

@@ -38,6 +38,7 @@ async def test_a_new_installation_is_all_zeros_and_is_told_to_start(isp: Isp) ->
     assert {value for name, value in seen.as_json().items() if isinstance(value, int) and name != "contracts"} == {0}
     assert [advice.partition(":")[0] for advice in seen.advice()] == [
         "No engine runs here",
+        "Nobody is told by mail when restrictions are held",
         "No bank statement was ever imported",
     ]
 
