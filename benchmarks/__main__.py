@@ -20,6 +20,7 @@ from config.logging import configure
 NAMES = (
     "gateway",
     "gateways",
+    "scale",
     "reconcile",
     "nftables",
     "routeros",

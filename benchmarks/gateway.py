@@ -159,8 +159,8 @@ class _Gateway:
         """The same by the command itself, from its start."""
         path = self.folder / "statement.gpc"
         path.write_bytes(self._statement(one))
-        command = _command(self.folder, "payments", "import", str(path))
-        return self._opened_after(one, lambda: self.topology.gateway.run(*command))
+        arguments = command(self.folder, "payments", "import", str(path))
+        return self._opened_after(one, lambda: self.topology.gateway.run(*arguments))
 
     async def _import(self, data: bytes) -> None:
         store = Store.open(self.settings.database.url)
@@ -243,11 +243,11 @@ def _gateway(everybody: Sequence[Subscriber]) -> Iterator[_Gateway]:
         topology.internet.start(sys.executable, "-m", "daemon.lab.internet", str(folder))
         log = stack.enter_context((folder / "daemon.log").open("wb"))
         for role in ("engine", "web"):
-            topology.gateway.start(*_command(folder, "run", "--role", role), stdout=log, stderr=log)
+            topology.gateway.start(*command(folder, "run", "--role", role), stdout=log, stderr=log)
         inside = ThreadPoolExecutor(AT_ONCE, initializer=netns.setns, initargs=(topology.subscriber.name,))
         browsers = stack.enter_context(inside)
         restricted = sum(one.stage.line != "open" for one in everybody)
-        asyncio.run(_wait_until_enforced(settings, topology, restricted))
+        asyncio.run(wait_until_enforced(settings, topology, restricted))
         until("the internet is up", (folder / "internet-is-up").exists)
         until("the notice server is up", lambda: browsers.submit(_listens, lab.GATEWAY_LAN_V4, 8080).result())
         departures = stack.enter_context(Departures(topology.gateway.name))
@@ -261,7 +261,7 @@ def _number_subscribers(topology: Topology) -> None:
     topology.subscriber.run("ip", "route", "add", "local", SUBSCRIBERS_NETWORK, "dev", "lo")
 
 
-async def _wait_until_enforced(settings: Settings, topology: Topology, restricted: int) -> None:
+async def wait_until_enforced(settings: Settings, topology: Topology, restricted: int) -> None:
     driver = await NftablesDriver.open(settings, topology.gateway.name)
     try:
         async with asyncio.timeout(120):
@@ -279,7 +279,7 @@ def _listens(host: str, port: int) -> bool:
     return True
 
 
-def _command(folder: Path, *arguments: str) -> list[str]:
+def command(folder: Path, *arguments: str) -> list[str]:
     return [str(Path(sys.executable).parent / "hradlo"), "--config", str(folder / "hradlo.toml"), *arguments]
 
 

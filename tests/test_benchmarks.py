@@ -14,7 +14,7 @@ from benchmarks.table import Row
 from tests.namespaces import real_topology
 
 TINY = 0.001
-ON_REAL_PACKETS = ("gateway", "gateways", "reconcile", "nftables")
+ON_REAL_PACKETS = ("gateway", "gateways", "scale", "reconcile", "nftables")
 NAMED = [pytest.param(name, marks=[pytest.mark.root] * (name in ON_REAL_PACKETS)) for name in NAMES]
 
 
