@@ -13,12 +13,14 @@ import structlog
 from sqlalchemy import func, select
 
 from billing.dunning.tables import Notice
+from billing.money import Money
 from billing.store import journal, presence
 from billing.store.engine import Store
 from billing.store.schema_version import upgrade
 from billing.store.tables import Mail
 from config.settings import parse
 from daemon import engine
+from daemon.demo.bank import Movement
 from daemon.engine import Engine
 from daemon.reconcile import Reconciler
 from daemon.witness import stay_awake
@@ -216,3 +218,31 @@ async def test_while_the_database_is_away_a_gateway_heals_what_it_knows_and_then
         await until(lambda: gateways.drivers["north"].state_of(SAME) is LineState.OPEN)
         assert gateways.drivers["south"].state_of(SAME) is LineState.SUSPENDED
     await store.close()
+
+
+async def test_subscribers_acknowledge_and_pay_while_three_engines_decide_and_nobody_waits_for_ever(
+    isp: Isp, postgres_url: str
+) -> None:
+    """An acknowledgement, a payment and a closing notice want the same rows: they take turns, none is given up."""
+    crowd = [str(number) for number in range(2000, 2000 + CROWD)]
+    for number in crowd:
+        await isp.invoice(f"26{number}", number)
+    isp.clock.move_to(at(NOTICE_ON))
+    with structlog.testing.capture_logs() as logs:
+        async with running(isp, postgres_url) as gateways:
+
+            def restricted() -> int:
+                return sum(len(driver._observed.lines) for driver in gateways.drivers.values())
+
+            await until(lambda: restricted() == CROWD)
+            statement = isp.statement(*(Movement(Money.parse("599.00"), variable_symbol=each) for each in crowd))
+            doing = [isp.acknowledge(number) for number in crowd]
+            answers = await asyncio.gather(*doing[::2], isp.import_bytes(statement), *doing[1::2])
+            await until(lambda: restricted() == 0)
+
+    assert len(answers) == CROWD + 1
+    assert [line for line in logs if line["log_level"] == "error"] == []
+    async with isp.store.reading() as session:
+        await journal.verify(session)
+        open_notices = await session.scalar(select(func.count()).where(Notice.closed_at.is_(None)))
+    assert open_notices == 0
