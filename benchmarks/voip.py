@@ -1,7 +1,7 @@
 """Telephone calls on a deck of 50,000 prefixes: rated in memory, recorded in SQLite, authorised at 200 a second.
 
-Beside rating stands the same work without the longest-prefix search (every number at one price), beside recording the
-very rows that it writes, put into an empty database by the bare `sqlite3` driver.
+Beside rating stands the same work without the longest-prefix search (every number at one price). Questions come at
+their times, whether those before are answered or not, so a slow answer delays those after it, as in an exchange.
 """
 
 import asyncio
