@@ -18,6 +18,8 @@ _SYMBOL_LENGTH_MAX = 10
 def problems(settings: Settings) -> list[Problem]:
     """What one setting demands of another, and the secrets."""
     found = [settings.secret_problem("signing_key")]
+    if ":" in settings.database.url.partition("://")[2].rpartition("@")[0]:
+        found.append(Problem("[database] url", "has a password in it: make it the secret database_password"))
     found += _mail_problems(settings)
     found += _fio_problems(settings)
     found += _dunning_problems(settings)

@@ -14,6 +14,7 @@ from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError
@@ -61,7 +62,7 @@ class Database(Section):
     url: str = Field(
         "sqlite:////var/lib/hradlo/hradlo.db",
         pattern="^(sqlite|postgresql)://",
-        description="sqlite:///PATH, or postgresql://USER@HOST/NAME (several gateways).",
+        description="sqlite:///PATH, or postgresql://USER@HOST/NAME (several gateways; the secret database_password).",
     )
 
 
@@ -283,6 +284,14 @@ class Settings(Section):
     @cached_property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.isp.timezone)
+
+    @cached_property
+    def database_url(self) -> str:
+        """`database.url` with the password, if there is the secret `database_password`. Never to be shown."""
+        who, at, where = self.database.url.rpartition("@")
+        if not who.startswith("postgresql:") or self.secret_problem("database_password"):
+            return self.database.url
+        return f"{who}:{quote(self.secret('database_password'), safe='')}{at}{where}"
 
     def secret(self, name: str) -> str:
         """A secret's text, from systemd's credentials or `secrets.directory`; raises `SettingsError`."""

@@ -68,7 +68,7 @@ async def _clock(settings: Settings, clock: Clock) -> Finding:
     now = clock.now()
     if not BUILT_YEAR <= now.year <= BUILT_YEAR + 20:
         return Finding("clock", False, str(now), "Set the clock; see timedatectl.")
-    store = Store.open(settings.database.url)
+    store = Store.open(settings.database_url)
     try:
         async with store.reading() as session:
             await require_plausible(session, now)
@@ -82,7 +82,7 @@ async def _clock(settings: Settings, clock: Clock) -> Finding:
 
 
 async def _database(settings: Settings) -> list[Finding]:
-    store = Store.open(settings.database.url)
+    store = Store.open(settings.database_url)
     try:
         await store.check()
     except HradloError as error:
@@ -94,7 +94,7 @@ async def _database(settings: Settings) -> list[Finding]:
 
 async def _statements(settings: Settings) -> list[Finding]:
     """Statements of a bank that were never imported may hold payments that somebody is suspended for."""
-    store = Store.open(settings.database.url)
+    store = Store.open(settings.database_url)
     try:
         await store.check()
         async with store.reading() as session:
@@ -121,7 +121,7 @@ async def _brake(settings: Settings) -> list[Finding]:
     if not os.access(folder, os.W_OK):
         remedy = "Make it, for the engine's user: a restored database is noticed by what is kept there."
         findings.append(Finding("state directory", False, f"{folder} can't be written", remedy))
-    store = Store.open(settings.database.url)
+    store = Store.open(settings.database_url)
     try:
         await store.check()
         async with store.reading() as session:
@@ -167,7 +167,7 @@ def _of_router(site: str, remark: Remark) -> Finding:
 async def _other_sites(settings: Settings, now: datetime) -> list[Finding]:
     """What engines elsewhere last said of theirs; this machine's own were just looked at."""
     own = {settings.enforcement.site, *(router.site for router in settings.routeros)}
-    store = Store.open(settings.database.url)
+    store = Store.open(settings.database_url)
     try:
         await store.check()
         async with store.reading() as session:

@@ -53,7 +53,7 @@ class Engine:
         self._woken = asyncio.Event()
         enforcers = self._reconciler.enforcers
         self._sites = [Site(enforcer, settings, store, clock, self._woken.set) for enforcer in enforcers]
-        self._presence = Presence(settings.database.url, self._woken.set)
+        self._presence = Presence(settings.database_url, self._woken.set)
         self._jobs = Jobs(settings, store, clock, self._presence.duty, self._woken.set)
         self._last_look_seconds = monotonic_seconds()
         """When a look last ended, well or not: what the watchdog looks at."""

@@ -92,7 +92,7 @@ async def _run_with(
     again: Settings | None = None
     try:
         async with contextlib.AsyncExitStack() as stack:
-            store = Store.open(settings.database.url)
+            store = Store.open(settings.database_url)
             stack.push_async_callback(store.close)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_told(read_again), name="signals")

@@ -44,7 +44,7 @@ class Context:
     @asynccontextmanager
     async def store(self) -> AsyncIterator[Store]:
         """The database, checked; raises `StoreError` when it can't be used."""
-        store = Store.open(self.settings.database.url)
+        store = Store.open(self.settings.database_url)
         try:
             await store.check()
             yield store

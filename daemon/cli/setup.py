@@ -89,7 +89,7 @@ def _make_secret(path: Path) -> None:
 
 
 def _create_database() -> None:
-    url = current.settings.database.url
+    url = current.settings.database_url
     if url.startswith(SQLITE):
         Path(url.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
     asyncio.run(upgrade_database(url))
@@ -101,14 +101,14 @@ def backup(
     unseen: bool = typer.Option(False, "--unseen", help="PostgreSQL: do not restore the copy to look at it."),
 ) -> None:
     """Copies the database while everything runs, and opens the copy to check it. Keep it away from this machine."""
-    looked = asyncio.run(back_up(current.settings.database.url, file, is_unseen=unseen))
+    looked = asyncio.run(back_up(current.settings.database_url, file, is_unseen=unseen))
     typer.echo(f"Wrote {file}: {looked or 'an archive of pg_dump, not looked at'}.")
     typer.echo(f"The config and the secrets, beside {current.config}, are not in it.")
 
 
 def upgrade() -> None:
     """Brings the database to this version of Hradlo. Back it up first."""
-    url = current.settings.database.url
+    url = current.settings.database_url
     if url.startswith(SQLITE) and not Path(url.removeprefix(SQLITE)).exists():
         raise NotFound(
             f"There is no {url.removeprefix(SQLITE)}.", "Create it with `hradlo init`, or see [database] url."

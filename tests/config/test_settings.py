@@ -378,3 +378,31 @@ def test_what_is_wrong_with_one_of_several_tables_is_found_in_it() -> None:
     assert found["[routeros] item 1 host"] == "is needed"
     assert "did you mean host?" in found["[routeros] item 1 hosts"]
     assert "[[routeros]]" in messages(ROUTER.replace("[[routeros]]", "[routeros]"))["[routeros]"]
+
+
+# ── the database's password ─────────────────────────────────────────────────────────────────────────────────────
+
+ON_POSTGRESQL = '[database]\nurl = "postgresql://hradlo@db.isp.example/hradlo"\n'
+
+
+def test_the_databases_password_is_a_secret_and_may_have_any_character(path: Path, secrets: Path) -> None:
+    (secrets / "database_password").write_text("p@ss/w:rd %41\n")
+
+    settings = load(written(path, secrets, ON_POSTGRESQL + WORKING))
+
+    assert settings.database_url == "postgresql://hradlo:p%40ss%2Fw%3Ard%20%2541@db.isp.example/hradlo"
+    assert "p%40" not in str(settings)
+
+
+def test_without_the_secret_the_database_is_asked_without_a_password(path: Path, secrets: Path) -> None:
+    assert (
+        load(written(path, secrets, ON_POSTGRESQL + WORKING)).database_url
+        == "postgresql://hradlo@db.isp.example/hradlo"
+    )
+    assert parse("").database_url == "sqlite:////var/lib/hradlo/hradlo.db"
+
+
+def test_a_password_in_the_settings_is_refused_and_not_repeated(path: Path, secrets: Path) -> None:
+    with pytest.raises(SettingsError, match=r"\[database\] url: has a password in it") as caught:
+        load(written(path, secrets, ON_POSTGRESQL.replace("hradlo@", "hradlo:geheim@") + WORKING))
+    assert "geheim" not in str(caught.value)

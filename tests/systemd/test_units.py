@@ -92,7 +92,7 @@ def test_secrets_reach_the_units_as_credentials_and_never_by_the_environment() -
         assert "signing_key:/etc/hradlo/secrets/signing_key" in values(unit, "LoadCredential")
         assert values(unit, "Environment") == values(unit, "EnvironmentFile") == []
     of_web = [value.partition(":")[0] for value in values("hradlo-web.service", "LoadCredential")]
-    assert of_web == ["signing_key", "voip_token"]
+    assert of_web == ["signing_key", "database_password", "voip_token"]
 
 
 def test_users_and_folders_are_made_as_the_units_expect(tmp_path: Path) -> None:
