@@ -16,6 +16,7 @@ from dataclasses import replace
 from benchmarks.measuring import missing
 from benchmarks.table import Row, print_table
 from config.logging import configure
+from daemon.lifecycle import collect_rarely
 
 NAMES = (
     "gateway",
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("names", metavar="NAME", nargs="*", help=f"of {', '.join(NAMES)}; all when none is named")
     parser.add_argument("--quick", action="store_true", help="at a hundredth of the size: figures mean nothing")
     asked = parser.parse_args(arguments)
+    collect_rarely()  # as every command of the program does
     if unknown := set(asked.names) - set(NAMES):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     os.environ["PATH"] += ":/usr/sbin:/sbin"  # where Debian has nginx and nft, and a plain user's PATH has not

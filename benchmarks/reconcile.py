@@ -30,7 +30,6 @@ from config.clock import SystemClock, monotonic_seconds
 from config.settings import parse
 from daemon.lab import topology as lab
 from daemon.lab.topology import Topology
-from daemon.lifecycle import collect_rarely
 from daemon.reconcile import Reconciler, Round
 from enforcement.nftables.conversation import Conversation
 from enforcement.nftables.driver import NftablesDriver
@@ -49,7 +48,6 @@ SETTINGS = NftSettings(("lan",), (ip_address(lab.GATEWAY_LAN_V4), ip_address(lab
 
 def run(scale: float = 1.0) -> list[Row]:
     usual_thresholds = gc.get_threshold()
-    collect_rarely()
     try:
         return asyncio.run(_run(max(10, int(LINES * scale))))
     finally:

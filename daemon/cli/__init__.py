@@ -31,6 +31,7 @@ from daemon.cli import (
     setup,
     voip,
 )
+from daemon.lifecycle import collect_rarely
 
 INTERRUPTED_EXIT_CODE = 130
 
@@ -83,6 +84,7 @@ for module in MODULES:
 
 def main() -> None:
     """The entry point: what can go wrong on a good day is a message, not a traceback."""
+    collect_rarely()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that has no ř
