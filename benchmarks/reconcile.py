@@ -9,7 +9,6 @@ commits of others (`data_version`), the kernel counts the transactions of everyb
 """
 
 import asyncio
-import gc
 import sqlite3
 import subprocess
 import tempfile
@@ -47,11 +46,7 @@ SETTINGS = NftSettings(("lan",), (ip_address(lab.GATEWAY_LAN_V4), ip_address(lab
 
 
 def run(scale: float = 1.0) -> list[Row]:
-    usual_thresholds = gc.get_threshold()
-    try:
-        return asyncio.run(_run(max(10, int(LINES * scale))))
-    finally:
-        gc.set_threshold(*usual_thresholds)
+    return asyncio.run(_run(max(10, int(LINES * scale))))
 
 
 async def _run(lines: int) -> list[Row]:

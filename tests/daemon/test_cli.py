@@ -53,7 +53,7 @@ READING = [
     ["audit", "verify"],
     ["payments", "unmatched"],
     ["doctor"],
-    ["bill", "--dry-run"],
+    ["bill", "--dry-run", "--far"],
     ["product", "list"],
     ["service", "list", "1001"],
     ["customer", "requests"],
