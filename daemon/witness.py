@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.store import journal
 from config.clock import Clock
+from config.errors import Problem
 from enforcement.brake import Reason, Why
 
 FILE_NAME = "witness.json"
@@ -181,6 +182,14 @@ class Witness:
         unfinished.replace(self._path)
 
 
+def last_sight(directory: Path) -> Sight | None:
+    """What the engine of this gateway noted last; none where none ever looked, or its note can't be read."""
+    try:
+        return Sight.of_text((directory / FILE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
 def stay_awake(directory: Path, clock: Clock) -> None:
     """For a time-lapse: as if somebody had looked all the while until now."""
     path = directory / FILE_NAME
@@ -189,14 +198,26 @@ def stay_awake(directory: Path, clock: Clock) -> None:
         path.write_text(Sight(clock.now(), clock.boottime_seconds(), mark).as_text(), encoding="utf-8")
 
 
+async def verify(session: AsyncSession, sight: Sight | None) -> list[Problem]:
+    """Whether the newest entry that this gateway saw is still there; it tells when entries were cut off at the end."""
+    if sight is None or await _is_there(session, sight):
+        return []
+    words = f"row {sight.mark.id}, which this gateway saw at {sight.at:%Y-%m-%d %H:%M} UTC, is not there, or is another"
+    return [Problem("journal", f"{words}: rows were cut off at the end, or the database was restored")]
+
+
 async def _restored(session: AsyncSession, sight: Sight) -> list[Reason]:
-    if not sight.mark.id or await journal.has(session, sight.mark):
+    if await _is_there(session, sight):
         return []
     words = (
         f"journal entry {sight.mark.id}, which was there at {sight.at:%Y-%m-%d %H:%M} UTC, is not in the database: "
         "it was restored from a backup, and what happened since is missing, payments too"
     )
     return [Reason(Why.RESTORED, words)]
+
+
+async def _is_there(session: AsyncSession, sight: Sight) -> bool:
+    return not sight.mark.id or await journal.has(session, sight.mark)
 
 
 def _words(length: timedelta) -> str:

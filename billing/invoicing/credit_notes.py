@@ -12,7 +12,7 @@ from datetime import date, datetime
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.invoicing import numbering, parties
+from billing.invoicing import numbering, parties, seals
 from billing.invoicing.tables import Invoice, InvoiceLine, InvoiceVat
 from billing.invoicing.vat import Rate, Split
 from billing.money import Money
@@ -63,7 +63,13 @@ async def credit(
         actor=actor,
         action="credit_note.issued",
         contract_id=invoice.contract_id,
-        detail={"credit_note": numbers.texts[0], "invoice": invoice.number, "total": total, "bills_again": bills_again},
+        detail={
+            "credit_note": numbers.texts[0],
+            "invoice": invoice.number,
+            "total": total,
+            "bills_again": bills_again,
+            "seal": (await seals.seals(session, numbers.texts))[numbers.texts[0]],
+        },
         why=why,
     )
     await apply_credit_note(session, note_id, now)

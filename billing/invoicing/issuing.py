@@ -9,7 +9,7 @@ from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.importing import in_chunks
-from billing.invoicing import numbering, parties
+from billing.invoicing import numbering, parties, seals
 from billing.invoicing.drafting import InvoiceDraft
 from billing.invoicing.tables import Invoice, InvoiceLine, InvoiceVat, Sale
 from billing.payments import ledger
@@ -73,7 +73,8 @@ async def issue(
     await _write_lines(session, issued)
     await _mark_sales(session, issued)
     await ledger.post_many(session, [_fact(one, issued_on) for one in issued], now)
-    await journal.append_many(session, [_entry(one, actor, now) for one in issued])
+    sealed = await seals.seals(session, numbers.texts)
+    await journal.append_many(session, [_entry(one, sealed[one.number], actor, now) for one in issued])
     return issued
 
 
@@ -156,6 +157,6 @@ def _fact(one: Issued, issued_on: date) -> ledger.MoneyFact:
     )
 
 
-def _entry(one: Issued, actor: str, now: datetime) -> journal.Entry:
-    detail = {"invoice": one.number, "total": one.draft.total, "lines": len(one.draft.lines)}
+def _entry(one: Issued, seal: str, actor: str, now: datetime) -> journal.Entry:
+    detail = {"invoice": one.number, "total": one.draft.total, "lines": len(one.draft.lines), "seal": seal}
     return journal.Entry(now, actor, "invoice.issued", one.draft.contract_id, detail)

@@ -10,12 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.customers.tables import Contract
 from billing.dunning import evidence
 from billing.dunning.proof_page import proof_pdf
-from billing.payments import invariants
+from billing.invoicing import seals
+from billing.payments import invariants, journalled
 from billing.store import clock_guard, journal
 from billing.store.engine import Store
 from billing.store.tables import JournalEntry
 from billing.voip import invariants as voip_invariants
 from config.errors import InputRejected, JournalBroken, Problem
+from daemon import witness
 from daemon.cli.context import Context, JsonOption, WhyOption, current, out, run
 from daemon.terminal import table
 
@@ -74,17 +76,19 @@ def verify(
     json: bool = JsonOption,
     mark: str = typer.Option("", help="ID:HASH of an entry, as a daily report has it: it must still be there."),
 ) -> None:
-    """Checks the journal's chain, acknowledgements, the ledger and calls; exit code 1 when an invariant is broken."""
+    """Checks the journal's chain, acknowledgements, documents, the ledger and calls; exit code 1 when one is broken."""
     known = _mark(mark)
 
     async def work(context: Context, store: Store) -> tuple[int, list[Problem]]:
+        sight = witness.last_sight(context.settings.daemon.state_directory)  # before the database: it goes on meanwhile
         async with store.reading() as session:
             try:
                 count, problems = await journal.verify(session, known), []
             except JournalBroken as error:
                 count, problems = 0, [Problem("journal", str(error))]
-            books = [*await invariants.verify(session), *await voip_invariants.verify(session)]
-            return count, problems + await evidence.verify(session) + books
+            problems += [*await witness.verify(session, sight), *await evidence.verify(session)]
+            problems += [*await seals.verify(session), *await journalled.verify(session)]
+            return count, problems + await invariants.verify(session) + await voip_invariants.verify(session)
 
     count, problems = run(work)
     if json:

@@ -13,11 +13,14 @@ from pathlib import Path
 import pytest
 
 from billing.money import Money
+from billing.store.journal import Mark
 from daemon import doorbell
 from daemon.cli import app
 from daemon.demo.bank import Movement, gpc_statement
 from daemon.engine import only_engine
+from daemon.witness import FILE_NAME, Sight
 from tests.daemon.admin import INVOICES, Admin
+from tests.scenario import at
 
 DAY = date(2026, 3, 16)
 
@@ -410,6 +413,22 @@ def test_a_mark_noted_elsewhere_must_still_be_there(isp: Admin) -> None:
 
     assert (ran.code, ran.out) == (1, "")
     assert "--mark" in ran.err
+
+
+def test_entries_that_were_cut_off_are_missed_by_what_the_engine_saw_last(isp: Admin) -> None:
+    with sqlite3.connect(isp.database) as database:
+        saw = Mark(*database.execute("SELECT id, hash FROM journal ORDER BY id DESC LIMIT 1").fetchone())
+        isp.write(FILE_NAME, Sight(at(DAY), 1.0, saw).as_text())
+        assert isp.run("audit", "verify").code == 0
+        for (trigger,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            database.execute(f"DROP TRIGGER {trigger}")
+        database.execute("DELETE FROM journal WHERE id = ?", (saw.id,))
+    database.close()
+
+    ran = isp.run("audit", "verify")
+
+    assert ran.code == 1
+    assert "journal: row 7, which this gateway saw at 2026-03-16" in ran.out
 
 
 def test_an_acknowledgement_that_never_was_has_no_proof(isp: Admin) -> None:

@@ -20,6 +20,7 @@ from tests.billing.payments.world import (
     TODAY,
     add_credit_note,
     add_debtor,
+    break_rows,
     line,
     problems,
     statement,
@@ -81,21 +82,6 @@ async def _issue(session: AsyncSession, place: int, contract_id: int, from_on: d
         vat=amounts["vat"],
     )
     await ledger.post_many(session, [fact], NOW)
-
-
-async def break_rows(store: Store, *statements: str) -> None:
-    """Changes rows as only somebody with a shell can: without the triggers and unique indexes that refuse it."""
-    async with store.transaction() as session:
-        names = await session.execute(
-            text(
-                "SELECT type, name FROM sqlite_master "
-                "WHERE type = 'trigger' OR (type = 'index' AND name = 'uq_invoice_line_period')"
-            )
-        )
-        for kind, name in names.all():
-            await session.execute(text(f"DROP {kind} {name}"))
-        for each in statements:
-            await session.execute(text(each))
 
 
 async def test_busy_but_honest_books_keep_every_invariant(each_store: Store) -> None:
