@@ -172,17 +172,24 @@ async def find(session: AsyncSession, text: str, country: str) -> VoipNumber:
     return found
 
 
-async def log_in_candidates(session: AsyncSession, text: str, country: str) -> list[VoipNumber]:
-    """The numbers that may be meant by a log-in: with those last three digits, or that number. Closed ones never."""
+def log_in_name(text: str, country: str) -> str:
+    """Who is meant by a log-in: three digits, or a whole number in E.164; empty when it is neither. Pure.
+
+    However it is written it is one name, so that tries can be counted by what is looked up.
+    """
     digits = "".join(character for character in text if character.isascii() and character.isdigit())
-    query = select(VoipNumber).where(VoipNumber.state != "closed", VoipNumber.password_hash != "")
     if len(digits) == ENDING_DIGITS:
-        query = query.where(VoipNumber.ending == digits)
-    else:
-        try:
-            query = query.where(VoipNumber.number == str(numbers.called(text, country)))
-        except ValueError:
-            return []
+        return digits
+    try:
+        return str(numbers.called(text, country))
+    except ValueError:
+        return ""
+
+
+async def log_in_candidates(session: AsyncSession, name: str) -> list[VoipNumber]:
+    """The numbers that may be meant by a `log_in_name`: with that ending, or that number. Closed ones never."""
+    query = select(VoipNumber).where(VoipNumber.state != "closed", VoipNumber.password_hash != "")
+    query = query.where((VoipNumber.ending if len(name) == ENDING_DIGITS else VoipNumber.number) == name)
     return list(await session.scalars(query.order_by(VoipNumber.id)))
 
 

@@ -46,13 +46,13 @@ async def login(request: web.Request) -> web.StreamResponse:
     booth, form = request.app[BOOTH], await request.post()
     number = text_of(form.get("number"), _NUMBER_LENGTH_MAX)
     password = text_of(form.get("password"), _PASSWORD_LENGTH_MAX)
-    digits, source = "".join(filter(str.isdigit, number)), booth.source_of(request)
+    name, source = operations.log_in_name(number, booth.settings.isp.country), booth.source_of(request)
     spend(booth.logins, source)
-    spend(booth.guesses, (digits, source))
-    if len(digits) == ENDING_DIGITS:
-        spend(booth.strangers, digits)
+    spend(booth.guesses, (name, source))
+    if len(name) == ENDING_DIGITS:
+        spend(booth.strangers, name)
     async with booth.store.reading() as session:
-        candidates = await operations.log_in_candidates(session, number, booth.settings.isp.country)
+        candidates = await operations.log_in_candidates(session, name)
     async with _VERIFIED_AT_ONCE:
         number_id = await asyncio.to_thread(operations.logged_in, candidates, password)
     if number_id is None:

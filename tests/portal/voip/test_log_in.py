@@ -85,6 +85,18 @@ async def test_guesses_of_an_ending_from_everywhere_are_limited_and_lock_nobody_
     await voip.browser().enter(SECOND[-3:], SECONDS_PASSWORD)
 
 
+async def test_another_way_to_write_an_ending_or_a_number_is_no_other_try(voip: Street) -> None:
+    """Foreign digits count as none when numbers are looked up, so they must not make a new name for the limits."""
+    foreign = [f"45{digit}6" for digit in "\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668"]
+    whole = ["910123456", "+420910123456", "00420910123456", "910 123 456", "910-123-456", "(910) 123 456"]
+    for ways in (foreign, whole * 2):
+        browser = voip.browser()
+        statuses = [(await browser.post("/login", number=way, password="a-guess")).status for way in ways]
+
+        assert statuses[0] == 422
+        assert statuses[-1] == 429
+
+
 async def test_a_new_password_needs_the_old_one_and_ends_every_other_log_in(voip: Street, jana: Handset) -> None:
     elsewhere = await voip.browser().enter()
 
