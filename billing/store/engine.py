@@ -136,6 +136,7 @@ def writing_engine(url: str, *, is_upgrading: bool = False) -> AsyncEngine:
             pool_size=_POSTGRES_CONNECTIONS,
             max_overflow=0,
             pool_pre_ping=True,
+            hide_parameters=True,
         )
     raise StoreError(f"{backend} is not a database that Hradlo knows.", "Use sqlite:///PATH or postgresql://….")
 
@@ -169,6 +170,7 @@ def _sqlite_engine(url: URL, mode: str, connections: int, pragmas: tuple[tuple[s
         pool_size=connections,
         max_overflow=0,
         pool_timeout=2 * _PATIENCE_SECONDS,
+        hide_parameters=True,  # an error ends in a log, where hashes, names and messages have no business
     )
     begin = "BEGIN" if ("query_only", "ON", 1) in pragmas else "BEGIN IMMEDIATE"
     event.listen(engine.sync_engine, "connect", lambda connection, _record: _set_pragmas(connection, pragmas))

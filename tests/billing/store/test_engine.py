@@ -148,6 +148,15 @@ async def test_a_write_that_the_disk_refuses_is_an_error_and_leaves_nothing(stor
     assert await count(store) == 1
 
 
+async def test_an_error_of_the_database_tells_nothing_of_what_was_to_be_written(each_store: Store) -> None:
+    with pytest.raises(DBAPIError) as caught:
+        async with each_store.transaction() as session:
+            await session.execute(text("INSERT INTO nowhere VALUES (:value)"), {"value": "a-password-hash"})
+
+    assert "nowhere" in str(caught.value)
+    assert "a-password-hash" not in str(caught.value)
+
+
 def test_a_database_that_hradlo_does_not_know_is_refused() -> None:
     with pytest.raises(StoreError, match="mysql"):
         Store.open("mysql://localhost/hradlo")
