@@ -29,6 +29,7 @@ def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         made.before_boot("make -C /src install")
         made.boot()
         made.run(f"ip link set lo up; {INIT}")
+        made.run('sed -i \'s/mode = "monitor"/mode = "enforce"/\' /etc/hradlo/hradlo.toml')
         made.run("systemctl enable --now hradlo-web.socket hradlo-web.service hradlo.service")
         yield made
 
