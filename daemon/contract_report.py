@@ -18,7 +18,7 @@ from billing.invoicing.tables import Invoice
 from billing.money import Money
 from billing.payments.open_items import credits_of
 from billing.payments.tables import Payment
-from billing.services.contracts import services_of
+from billing.services.contracts import services_of, waiting_sales
 from billing.services.operations import places_of
 from billing.store.tables import JournalEntry, Mail
 from billing.voip import operations as voip
@@ -28,6 +28,7 @@ from daemon.terminal import console, table
 
 TIMELINE_ENTRIES_MAX = 200
 SERVICE_COLUMNS = ("service", "kind", "product", "from", "to", "price", "months", "invoiced until")
+_SALE_COLUMNS = ("sale", "product", "quantity", "price", "serial number", "supplied")
 _PAYMENT_COLUMNS = ("payment", "booked", "amount", "unused", "state", "why")
 
 
@@ -62,6 +63,8 @@ class ContractReport:
     parked: tuple[str, ...]
     addresses: tuple[str, ...]
     services: tuple[dict[str, str], ...]
+    sold: tuple[dict[str, str], ...]
+    """Goods that wait for their invoice."""
     telephones: tuple[dict[str, str], ...]
     invoices: tuple[dict[str, str], ...]
     payments: tuple[dict[str, str], ...]
@@ -85,6 +88,8 @@ class ContractReport:
         ]
         console().print("\n".join(head), markup=False, highlight=False)
         table("Services", SERVICE_COLUMNS, [list(row.values()) for row in self.services])
+        if self.sold:
+            table("Sold, not invoiced yet", _SALE_COLUMNS, [list(row.values()) for row in self.sold])
         if self.telephones:
             table("Telephone numbers", voip.COLUMNS, [list(row.values()) for row in self.telephones])
         table("Invoices", ("invoice", "issued", "due", "total", "open"), [list(row.values()) for row in self.invoices])
@@ -125,6 +130,7 @@ async def report(session: AsyncSession, contract_number: str, settings: Settings
         parked=decision.parked,
         addresses=tuple(_place(site, text) for site, text in await places_of(session, contract_id)),
         services=await _services(session, contract_id, now.astimezone(settings.zone).date()),
+        sold=await _sold(session, contract_id),
         telephones=tuple([each.as_row() for each in await voip.listed(session, contract_id)]),
         invoices=await _invoices(session, contract_id),
         payments=await _payments(session, contract_id),
@@ -151,6 +157,20 @@ def _protection(contract: Contract, promise_until_on: object) -> str:
     if contract.hold_since_at:
         return f"held ({contract.shield_why or 'no reason given'})"
     return f"promised until {promise_until_on}" if promise_until_on else ""
+
+
+async def _sold(session: AsyncSession, contract_id: int) -> tuple[dict[str, str], ...]:
+    return tuple(
+        {
+            "sale": str(sale.id),
+            "product": name,
+            "quantity": str(sale.quantity),
+            "price": str(sale.unit_price),
+            "serial_number": sale.serial_number,
+            "supplied_on": str(sale.supplied_on),
+        }
+        for sale, name in await waiting_sales(session, contract_id)
+    )
 
 
 async def _invoices(session: AsyncSession, contract_id: int) -> tuple[dict[str, str], ...]:

@@ -12,7 +12,8 @@ set -eu
 HOME_DIRECTORY=/opt/hradlo
 CONFIG=/etc/hradlo/hradlo.toml
 BACKUPS=/var/lib/hradlo/backups
-UNITS="hradlo.service hradlo-web.service hradlo-web.socket hradlo-portal.socket hradlo-exchange.socket"
+UNITS="hradlo.service hradlo-web.service hradlo-web.socket hradlo-portal.socket hradlo-exchange.socket
+    hradlo-bill.service hradlo-bill.timer"
 SERVICES="hradlo.service hradlo-web.service"
 PYTHON=${PYTHON:-/usr/bin/python3}
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from billing.customers.tables import Contract
-from billing.invoicing.tables import InvoiceLine, Sale
+from billing.invoicing.tables import Invoice, InvoiceLine, Sale
 from billing.money import ZERO, Money
 from billing.services.cover import invoiced_until
 from billing.services.rules import PERIODS_MONTHS
@@ -280,9 +280,36 @@ async def sell(
     )
     session.add(sale)
     await session.flush()
-    detail = {"product": product, "quantity": quantity, "price": price, "serial_number": serial_number}
+    detail = {"sale": sale.id, "product": product, "quantity": quantity, "price": price, "serial_number": serial_number}
     await journal.append(session, at=now, actor=actor, action="goods.sold", contract_id=contract_id, detail=detail)
     return sale.id
+
+
+async def unsell(session: AsyncSession, sale_id: int, *, why: str, actor: str, now: datetime) -> None:
+    """Takes a sale back that no invoice has yet; the journal keeps what it was."""
+    await journal.lock(session)  # a billing run may be about to invoice it
+    sale = await session.get(Sale, sale_id, populate_existing=True)
+    if sale is None:
+        raise NotFound(f"There is no sale {sale_id}.", "`hradlo show CONTRACT` lists what waits for an invoice.")
+    if sale.line_id is not None:
+        line = await session.get_one(InvoiceLine, sale.line_id)
+        number = await session.scalar(select(Invoice.number).where(Invoice.id == line.invoice_id))
+        raise NotAllowed(
+            f"Sale {sale_id} stands on invoice {number}.",
+            f"Give it back: hradlo credit {number} --line {line.position} --why REASON",
+        )
+    detail = {"sale": sale_id, "quantity": sale.quantity, "price": sale.unit_price, "serial_number": sale.serial_number}
+    await session.delete(sale)
+    await journal.append(
+        session, at=now, actor=actor, action="goods.unsold", contract_id=sale.contract_id, detail=detail, why=why
+    )
+
+
+async def waiting_sales(session: AsyncSession, contract_id: int) -> list[tuple[Sale, str]]:
+    """What was sold and not invoiced yet, with the products' names."""
+    query = select(Sale, Product.name).join(Product, Product.id == Sale.product_id)
+    query = query.where(Sale.contract_id == contract_id, Sale.line_id.is_(None)).order_by(Sale.id)
+    return [(sale, name) for sale, name in await session.execute(query)]
 
 
 def _require_price(price: Money | None) -> None:

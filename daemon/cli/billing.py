@@ -1,4 +1,4 @@
-"""Commands that make invoices: bill, credit, sell, product, service."""
+"""Commands that make invoices: bill, credit, sell, unsell, product, service."""
 
 from datetime import date, datetime
 from functools import partial
@@ -28,7 +28,7 @@ DayOption = typer.Option("", metavar="DAY", help="Like 2026-12-24; without it, t
 
 
 def register(app: typer.Typer) -> None:
-    for command in (bill, credit, sell):
+    for command in (bill, credit, sell, unsell):
         app.command()(command)
     app.add_typer(products, name="product")
     app.add_typer(services, name="service")
@@ -139,9 +139,9 @@ def sell(
 ) -> None:
     """Goods for the contract's next invoice."""
 
-    async def work(context: Context, store: Store) -> None:
+    async def work(context: Context, store: Store) -> int:
         async with store.transaction() as session:
-            await contracts.sell(
+            return await contracts.sell(
                 session,
                 contract,
                 product,
@@ -153,8 +153,23 @@ def sell(
                 now=context.clock.now(),
             )
 
-    run(work)
+    sale = run(work)
     typer.echo(f"{quantity} × {product} will be on the next invoice of contract {contract}.")
+    typer.echo(f"Until then `hradlo unsell {sale}` takes it back.")
+
+
+def unsell(
+    sale: int = typer.Argument(..., metavar="SALE", help="Its number, as `sell` and `show` say it."),
+    why: str = WhyOption,
+) -> None:
+    """Takes back what was sold, as long as no invoice has it."""
+
+    async def work(context: Context, store: Store) -> None:
+        async with store.transaction() as session:
+            await contracts.unsell(session, sale, why=why, actor=context.actor, now=context.clock.now())
+
+    run(work)
+    typer.echo(f"Sale {sale} is taken back.")
 
 
 # ── products ────────────────────────────────────────────────────────────────────────────────────────────────────

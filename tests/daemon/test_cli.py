@@ -93,6 +93,7 @@ def test_every_command_that_only_reads_has_json() -> None:
         "bill",
         "credit",
         "sell",
+        "unsell",
         "invoice",
     }
 

@@ -77,6 +77,24 @@ def test_goods_are_sold_at_the_products_price(isp: Admin) -> None:
     assert isp.run("bill", "--json").json["total"] == "2188.00"
 
 
+def test_a_sale_is_taken_back_until_an_invoice_has_it(isp: Admin) -> None:
+    isp.run("product", "set", "goods", "Router", "--price", "990")
+    said = isp.run("sell", "1001", "Router", "--serial-number", "SN1").out
+    isp.run("sell", "1001", "Router", "--serial-number", "SN2")
+    assert "`hradlo unsell 1` takes it back" in said
+    assert [each["serial_number"] for each in isp.run("show", "1001", "--json").json["sold"]] == ["SN1", "SN2"]
+
+    assert isp.run("unsell", "1", "--why", "the wrong customer").code == 0
+
+    assert [each["sale"] for each in isp.run("show", "1001", "--json").json["sold"]] == ["2"]
+    (entry,) = isp.run("audit", "--last", "1", "--json").json
+    assert (entry["action"], entry["contract"], entry["why"]) == ("goods.unsold", "1001", "the wrong customer")
+    assert "SN1" in entry["detail"]
+    assert isp.run("bill", "--json").json["total"] == "2188.00"
+    assert "hradlo credit 2600000001 --line 2" in isp.run("unsell", "2").err
+    assert "There is no sale 1" in isp.run("unsell", "1").err
+
+
 def test_goods_that_nobody_knows_are_named_with_the_remedy(isp: Admin) -> None:
     ran = isp.run("sell", "1001", "Roter")
 

@@ -67,6 +67,14 @@ def test_the_notice_server_answers_on_the_socket_that_systemd_passed(booted: Mac
     assert booted.run(ANSWER) in ("200", "302", "404")
 
 
+def test_the_billing_run_works_in_its_sandbox_and_its_timer_is_off_until_it_is_enabled(booted: Machine) -> None:
+    assert booted.run("systemctl is-enabled hradlo-bill.timer || true").strip() == "disabled"
+    booted.run("systemctl enable --now hradlo-bill.timer && systemctl start hradlo-bill.service")
+
+    assert "0 invoices issued" in booted.run("journalctl --output=cat --unit=hradlo-bill")
+    assert "hradlo-bill.timer" in booted.run("systemctl list-timers --no-pager")
+
+
 def test_what_the_sandbox_forbids_nothing_asks_for(booted: Machine) -> None:
     """Counting transferred data failed here once: the sandbox hides the boot id."""
     booted.wait_for("the counters", lambda: "inet hradlo_usage" in booted.run("nft list tables"))

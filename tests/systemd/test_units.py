@@ -35,7 +35,7 @@ def values(unit: str, key: str) -> list[str]:
 def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
     # The program's path is replaced, because `verify` looks for it and Hradlo need not be installed here.
     units = []
-    for path in (*UNITS.glob("*.service"), *UNITS.glob("*.socket")):
+    for path in (*UNITS.glob("*.service"), *UNITS.glob("*.socket"), *UNITS.glob("*.timer")):
         units.append(tmp_path / path.name)
         text = path.read_text(encoding="utf-8").replace(PROGRAM, "/bin/true")
         units[-1].write_text(text.replace("file:///opt/hradlo/docs", f"file://{ROOT}/docs"), encoding="utf-8")
@@ -46,7 +46,9 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
     assert verified.returncode == 0
 
 
-@pytest.mark.parametrize(("unit", "threshold"), [("hradlo.service", 16), ("hradlo-web.service", 12)])
+@pytest.mark.parametrize(
+    ("unit", "threshold"), [("hradlo.service", 16), ("hradlo-web.service", 12), ("hradlo-bill.service", 12)]
+)
 def test_a_unit_is_exposed_no_more_than_promised(unit: str, threshold: int) -> None:
     scored = run("systemd-analyze", "security", "--offline=yes", f"--threshold={threshold}", UNITS / unit)
 
@@ -55,8 +57,8 @@ def test_a_unit_is_exposed_no_more_than_promised(unit: str, threshold: int) -> N
 
 def test_only_the_engine_holds_a_capability_and_only_one() -> None:
     assert values("hradlo.service", "CapabilityBoundingSet") == ["CAP_NET_ADMIN"]
-    assert values("hradlo-web.service", "CapabilityBoundingSet") == [""]
-    assert values("hradlo-web.service", "AmbientCapabilities") == [""]
+    for unit in ("hradlo-web.service", "hradlo-bill.service"):
+        assert values(unit, "CapabilityBoundingSet") == values(unit, "AmbientCapabilities") == [""]
 
 
 def test_the_web_unit_can_neither_speak_netlink_nor_act_as_the_engine() -> None:
@@ -74,6 +76,19 @@ def test_each_unit_runs_its_role_and_tells_systemd_when_it_is_ready() -> None:
     assert values("hradlo.service", "ExecStart") == [f"{PROGRAM} run --role engine"]
     assert values("hradlo-web.service", "ExecStart") == [f"{PROGRAM} run --role web"]
     assert values("hradlo.service", "Type") == values("hradlo-web.service", "Type") == ["notify"]
+
+
+def test_the_billing_run_is_the_admins_own_command_by_night_and_by_the_engines_user() -> None:
+    assert values("hradlo-bill.service", "ExecStart") == [f"{PROGRAM} bill"]
+    assert values("hradlo-bill.service", "User") == values("hradlo.service", "User")
+    assert values("hradlo-bill.service", "WantedBy") == []  # off until somebody enables its timer
+    assert values("hradlo-bill.timer", "Persistent") == ["yes"]
+
+
+def test_what_install_puts_there_is_every_unit_that_there_is() -> None:
+    named = re.search(r'^UNITS="([^"]*)"', (UNITS / "install.sh").read_text(encoding="utf-8"), re.MULTILINE)
+    assert named
+    assert sorted(named[1].split()) == sorted(path.name for path in UNITS.glob("hradlo*.*"))
 
 
 def test_the_engine_starts_after_what_flushes_the_firewall_and_is_watched() -> None:
