@@ -181,9 +181,10 @@ def _shown(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else str(value)
 
 
-def file_bytes(file: Path) -> bytes:
-    """The whole file; what can't be read is a message."""
+def file_bytes(file: Path, size_bytes_max: int | None = None) -> bytes:
+    """The whole file, of a too long one a byte too many; what can't be read is a message."""
     try:
-        return file.read_bytes()
+        with file.open("rb") as opened:
+            return opened.read(-1 if size_bytes_max is None else size_bytes_max + 1)
     except OSError as error:
         raise InputRejected(f"{file} can't be read.", [Problem(str(file), error.strerror or "not readable")]) from error

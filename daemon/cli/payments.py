@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.importing import iso_date
 from billing.money import Money
 from billing.payments import operations as payments
-from billing.payments.banks.detect import Format, read
+from billing.payments.banks.detect import SIZE_BYTES_MAX, Format, read
 from billing.payments.importing import ImportReport, import_statements
 from billing.payments.returns import WaitingReturn, ignore_return, take_back, waiting_returns
 from billing.payments.suggestions import Suggestion
@@ -38,7 +38,7 @@ def import_file(
     json: bool = JsonOption,
 ) -> None:
     """Imports a bank statement and matches its payments; the same file twice adds nothing."""
-    statements = read(file_bytes(file), format)
+    statements = read(file_bytes(file, SIZE_BYTES_MAX), format)
 
     async def work(context: Context, store: Store) -> ImportReport:
         async with store.transaction() as session:

@@ -8,7 +8,7 @@ import typer
 from billing.store.engine import Store
 from billing.voip import months, operations
 from billing.voip import waiting as waiting_calls
-from billing.voip.calls.detect import Format, read
+from billing.voip.calls.detect import SIZE_BYTES_MAX, Format, read
 from billing.voip.calls.importing import record_in_turns
 from billing.voip.calls_csv import as_csv
 from billing.voip.settling import COUNTS, Recorded
@@ -29,7 +29,7 @@ def import_file(
     json: bool = JsonOption,
 ) -> None:
     """Imports call records of Asterisk, FreeSWITCH or Kamailio; the same file twice adds nothing."""
-    records = read(file_bytes(file), current.settings.zone, format)
+    records = read(file_bytes(file, SIZE_BYTES_MAX), current.settings.zone, format)
 
     async def work(context: Context, store: Store) -> Recorded:
         return await record_in_turns(store, records, context.settings, context.clock.now())

@@ -15,14 +15,15 @@ from config.errors import Problem
 Format = Literal["auto", "asterisk", "freeswitch", "kamailio"]
 FORMATS: tuple[Format, ...] = ("auto", "asterisk", "freeswitch", "kamailio")
 
-SIZE_BYTES_MAX = 256 * 1024 * 1024
+SIZE_BYTES_MAX = 32 * 1024 * 1024
+"""Some hundred thousand calls; a file of theirs is held in memory whole."""
 START_BYTES = 64 * 1024
 
 
 def read(data: bytes, zone: ZoneInfo, format: Format = "auto") -> list[CallRecord]:  # noqa: A002 - the command's word
     """Every record of the file; raises `CallsRejected` with each line that is none."""
     if len(data) > SIZE_BYTES_MAX:
-        problem = Problem("file", f"has {len(data)} bytes, more than {SIZE_BYTES_MAX}")
+        problem = Problem("file", f"is longer than {SIZE_BYTES_MAX / 1024**2:g} MiB; nothing of it was read")
         raise rejected([problem], "Let Hradlo follow it ([voip] calls_files), or split it between two lines.")
     reading = read_piece(data, zone, told(data) if format == "auto" else format)
     if reading.problems:

@@ -86,6 +86,17 @@ async def test_a_statement_that_is_refused_stands_beside_its_reason(store: Store
     assert (await counts(store))["payment"] == 0
 
 
+async def test_a_file_that_is_too_long_is_refused_before_it_is_read(store: Store, folder: Path) -> None:
+    with (folder / "year.gpc").open("wb") as file:
+        file.write(b"074")
+        file.truncate(52_000_000)
+
+    (outcome,) = await look_twice(store, folder)
+
+    assert "is longer than 10 MiB" in outcome.refused_why
+    assert "Export shorter periods" in (folder / "refused" / "year.gpc.reason.txt").read_text()
+
+
 async def test_the_accounts_and_the_currency_of_the_settings_count(store: Store, folder: Path) -> None:
     (folder / "day.json").write_bytes(fio_file((1, 200.0, "1001")))
     settings = SETTINGS.model_copy(update={"payments": Payments(accounts=("1/0100",))})

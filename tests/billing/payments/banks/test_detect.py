@@ -128,7 +128,7 @@ def test_a_file_above_the_size_limit_is_refused_unread(monkeypatch: pytest.Monke
     monkeypatch.setattr(detect, "SIZE_BYTES_MAX", len(GPC))
     read(GPC)
 
-    with pytest.raises(StatementRejected, match="Export a shorter period"):
+    with pytest.raises(StatementRejected, match="Export shorter periods"):
         read(GPC + b"\n")
 
 
