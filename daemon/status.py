@@ -92,7 +92,7 @@ class Status:
 
     def _advice_on_the_brake(self) -> Iterator[str]:
         if self.mode == "monitor":
-            yield "It only monitors: nobody is restricted. See docs/brake.md for when that may end."
+            yield "It only monitors: nobody is restricted. Whom it would restrict: hradlo brake show (docs/brake.md)."
         elif self.brake != "go":
             yield "New restrictions are held until somebody has looked: hradlo brake show"
         if not self.admin:

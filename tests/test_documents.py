@@ -53,6 +53,12 @@ def test_every_link_within_the_documents_leads_to_a_file() -> None:
     assert dead == []
 
 
+def test_the_readme_leads_to_every_document() -> None:
+    linked = set(_LINK.findall((ROOT / "README.md").read_text(encoding="utf-8")))
+
+    assert {str(document.relative_to(ROOT)) for document in DOCUMENTS} - linked == {"README.md"}
+
+
 def test_every_command_and_option_that_a_document_names_is_there() -> None:
     found = [
         (str(document.relative_to(ROOT)), line)

@@ -1,5 +1,6 @@
 """Commands about the brake: brake show, brake release, brake hold; and undo."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -26,6 +27,8 @@ from enforcement.brake import LASTS_THROUGH_A_RELEASE, Why
 app = typer.Typer(help="What stops a mistake from cutting off many.", no_args_is_help=True)
 
 UNDO_DAYS = 7
+BETTER_IMPORT = frozenset({Why.STALE, Why.GAP, Why.THIN})
+"""Who releases these restricts people of whom nobody knows whether they paid."""
 RequiredWhy = typer.Option(..., "--why", help="The reason; it stands in the journal.")
 
 
@@ -63,13 +66,13 @@ def show(json: bool = JsonOption) -> None:
         return
     if not found.verdict.reasons:
         typer.echo("Nothing is held: restrictions happen within the limits of [brake].")
-    print_held(found.verdict)
+    print_reasons(found.verdict)
     if found.verdict.held_proposals:
         columns = ("contract", "line", "debt", "why")
         rows = [(each.contract, str(each.line), each.debt, each.why) for each in found.verdict.held_proposals]
         table("Held", columns, rows)
-    if found.verdict.reasons:
-        typer.echo(_what_next(found.verdict, current.settings))
+    for advice in _what_next(found.verdict, current.settings):
+        typer.echo(advice)
     if found.runs:
         headings = ("run", "when", "notices", "suspensions", "undone")
         table("The last runs", headings, [_run_row(each, current.settings) for each in found.runs])
@@ -86,12 +89,19 @@ def _run_row(each: RunSummary, settings: Settings) -> tuple[str, ...]:
     )
 
 
-def _what_next(verdict: Verdict, settings: Settings) -> str:
+def _what_next(verdict: Verdict, settings: Settings) -> Iterator[str]:
+    """What a person should do about it, what is better than a release first."""
+    if not verdict.reasons:
+        return
+    whys = {reason.why for reason in verdict.reasons}
+    if whys & BETTER_IMPORT:
+        yield "First import what the bank has to say: hradlo payments import FILE. Who paid since may be among them."
     if settings.enforcement.mode == "monitor":
-        return 'To enforce: set [enforcement] mode = "enforce" and restart; then look here again.'
-    if not verdict.held_proposals and all(reason.why in LASTS_THROUGH_A_RELEASE for reason in verdict.reasons):
-        return "Nobody would be restricted now, so there is nothing to release."
-    return f'Let it happen: hradlo brake release {verdict.checksum} --why "…"'
+        yield 'To enforce: set [enforcement] mode = "enforce" and restart; then look here again (docs/brake.md).'
+    elif not verdict.held_proposals and whys <= LASTS_THROUGH_A_RELEASE:
+        yield "Nobody would be restricted now, so there is nothing to release."
+    else:
+        yield f'Let it happen: hradlo brake release {verdict.checksum} --why "…"'
 
 
 def held_as_json(verdict: Verdict) -> dict[str, Any]:
@@ -107,10 +117,15 @@ def held_as_json(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def print_held(verdict: Verdict) -> None:
+def print_reasons(verdict: Verdict) -> None:
     """Why something is held, one reason a line."""
     for reason in verdict.reasons:
         typer.echo(f"held: {reason}")
+
+
+def print_held(verdict: Verdict) -> None:
+    """Why something is held, and how many wait for it, for who did not ask about the brake."""
+    print_reasons(verdict)
     if verdict.held_proposals:
         typer.echo(f"{len(verdict.held_proposals)} contracts would be restricted, and are not (hradlo brake show).")
 

@@ -21,7 +21,7 @@ from billing.voip.deck_file import words
 from billing.voip.numbers import Nature
 from billing.voip.operations import Price
 from billing.voip.tables import VoipNumber
-from config.errors import InputRejected, NotAllowed, Problem
+from config.errors import InputRejected, NotAllowed, NotFound, Problem
 from daemon.cli import voip_calls, voip_decks
 from daemon.cli.context import Context, JsonOption, WhyOption, out, run
 from daemon.terminal import table
@@ -194,9 +194,12 @@ def price(
         instant = _instant(context, at) if at else context.clock.now()
         async with store.reading() as session:
             try:
-                return await operations.price_of(session, number, context.settings, deck=deck, at=instant)
+                found = await operations.price_of(session, number, context.settings, deck=deck, at=instant)
             except ValueError as error:
                 raise NotAllowed(f"{error}.") from error
+            if found.rate is None and await decks.head_at(session, deck, instant) is None:
+                raise NotFound(f"No deck {deck} counts then.", "See: hradlo voip deck list")
+            return found
 
     found = run(work)
     if json:

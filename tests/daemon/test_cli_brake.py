@@ -49,6 +49,17 @@ def test_what_is_held_names_whose_line_how_much_and_why(isp: Admin) -> None:
     assert "held: volume: 1 new notices" in isp.run("brake", "show").out
 
 
+def test_who_looks_is_told_to_import_before_they_release_when_payments_may_be_missing(isp: Admin) -> None:
+    advice = "First import what the bank has to say"
+    assert advice not in isp.run("brake", "show").out
+
+    strict = isp.config.read_text("utf-8").replace("statement_age_days = 0", "statement_age_days = 1")
+    isp.config.write_text(strict, "utf-8")
+
+    said = isp.run("brake", "show").out
+    assert 0 < said.index("held: stale") < said.index(advice) < said.index("Let it happen")
+
+
 def test_a_plan_shows_what_is_held_and_apply_does_not_do_it(isp: Admin) -> None:
     plan = isp.run("plan", "--json")
     applied = isp.run("apply")

@@ -123,6 +123,14 @@ def test_the_price_of_a_call_is_told_in_a_line(isp: Admin, number: str, words: s
     assert isp.run("voip", "price", number).out == words + "\n"
 
 
+def test_before_the_first_deck_a_number_is_not_said_to_lack_a_price(isp: Admin) -> None:
+    ran = isp.run("voip", "price", NUMBER, "--at", "2026-02-28")
+
+    assert ran.code == 1
+    assert "No deck standard counts then" in ran.err
+    assert isp.run("voip", "price", "112", "--at", "2026-02-28").out == "112 is free (emergency).\n"
+
+
 def test_credit_is_given_and_taken_with_a_reason_and_the_books_stay_right(isp: Admin) -> None:
     assert isp.run("voip", "credit", NUMBER, "12.3456", "--why", "a complaint").code == 0
     assert isp.run("voip", "credit", "--why", "a slip", "--", NUMBER, "-2").code == 0
