@@ -75,6 +75,19 @@ class Engine:
                 health = NoticeHealth(self._settings, self._show_notices)
                 tasks.create_task(health.run(), name="notice server")
 
+    @property
+    def status(self) -> str:
+        """One line for `systemctl status`."""
+        known = self._reconciler.decider.known
+        if known is None:
+            return "Running as engine; nothing is known yet."
+        reached = [site for site in self._sites if not site.trouble]
+        restricted = sum(len(known.lines_at(site.name)) for site in self._sites)
+        why = ", ".join(dict.fromkeys(str(reason.why) for reason in known.verdict.reasons))
+        sites = f"{len(reached)} of {len(self._sites)} sites reached"
+        held = f"; new restrictions are held: {why}" if why else ""
+        return f"Running as engine: {restricted} lines restricted, {sites}{held}."
+
     # ── looks ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _keep_looking(self) -> None:
@@ -82,6 +95,7 @@ class Engine:
             self._woken.clear()
             patience_seconds = await self._look()
             self._last_look_seconds = monotonic_seconds()
+            sdnotify.notify(STATUS=self.status)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience_seconds):
                     await self._woken.wait()

@@ -5,6 +5,8 @@ import os
 import socket
 
 _FIRST_FD = 3
+_PATIENCE_SECONDS = 1.0
+"""Nobody waits for a systemd that does not listen: what is told is a courtesy."""
 
 
 def notify(**state: str | int) -> None:
@@ -16,6 +18,7 @@ def notify(**state: str | int) -> None:
         address = "\0" + address[1:]
     message = "\n".join(f"{name}={value}" for name, value in state.items()).encode()
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as bell:
+        bell.settimeout(_PATIENCE_SECONDS)
         bell.connect(address)
         bell.sendall(message)
 
