@@ -55,6 +55,7 @@ def make_control_app(world: World) -> web.Application:
     app.router.add_get("/subscriber/{number}", subscriber)
     app.router.add_get("/subscriber/{number}/screen", screen)
     app.router.add_get("/portal", portal)
+    app.router.add_get("/telephones", telephones)
     app.router.add_get("/control.css", style)
     actions.add_routes(app)
     return app
@@ -143,6 +144,13 @@ async def portal(request: web.Request) -> web.Response:
     if not request.app[WORLD].portal_url:
         raise web.HTTPNotFound
     raise web.HTTPSeeOther(f"{request.app[WORLD].portal_url}/login")
+
+
+async def telephones(request: web.Request) -> web.Response:
+    """On to the VoIP zone: its first page tells what a call costs, and leads to the log-in."""
+    if not request.app[WORLD].voip_url:
+        raise web.HTTPNotFound
+    raise web.HTTPSeeOther(f"{request.app[WORLD].voip_url}/")
 
 
 def _typed(request: web.Request) -> str:

@@ -99,12 +99,15 @@ async def test_a_forgotten_passwords_link_arrives_in_the_demos_mailbox_and_leads
     assert f"{world.portal_url}/reset?t=" in world.mailbox.received[-1].text
 
 
-async def test_the_control_page_leads_to_the_portal(world: World) -> None:
+async def test_the_control_page_leads_to_the_portal_and_to_the_telephones(world: World) -> None:
     async with TestClient(TestServer(make_control_app(world))) as client:
-        assert 'href="/portal"' in await (await client.get("/")).text()
-        answer = await client.get("/portal", allow_redirects=False)
+        page = await (await client.get("/")).text()
+        portal = await client.get("/portal", allow_redirects=False)
+        telephones = await client.get("/telephones", allow_redirects=False)
 
-    assert (answer.status, answer.headers["Location"]) == (303, f"{world.portal_url}/login")
+    assert [f'href="{path}"' in page for path in ("/portal", "/telephones")] == [True, True]
+    assert (portal.status, portal.headers["Location"]) == (303, f"{world.portal_url}/login")
+    assert (telephones.status, telephones.headers["Location"]) == (303, f"{world.voip_url}/")
 
 
 async def test_a_port_that_is_taken_is_said_with_a_remedy(world: World) -> None:
