@@ -1,6 +1,6 @@
 """What a zone is: a web application on a host name of its own that people log in to, as the customer portal is.
 
-A zone says how it finds who is asking (`find_visitor`) and which sections it has; the guard, the forms, the pages
+A zone says how it finds who is asking (`look_up`) and which sections it has; the guard, the forms, the pages
 and the limits are the same for all. One zone's cookie, token and limits are worth nothing in another.
 """
 
@@ -13,7 +13,9 @@ from typing import ClassVar, Protocol, cast
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.customers.logins import touch
 from billing.dunning.policy import Policy
 from billing.store.engine import Store
 from config.clock import Clock
@@ -35,6 +37,9 @@ slowed down, and its owner at home is not."""
 
 class Visitor(Protocol):
     """Whoever is logged in, as far as every zone needs to know."""
+
+    @property
+    def session_id(self) -> int: ...
 
     @property
     def language(self) -> str: ...
@@ -85,8 +90,20 @@ class Zone(ABC):
         """Where it is reached, without a slash at the end."""
 
     @abstractmethod
+    async def look_up(self, session: AsyncSession, token: str) -> tuple[Visitor, bool] | None:
+        """Whose session a token is, and whether it is time to say that it is used; None for one that is over."""
+
     async def find_visitor(self, token: str) -> Visitor | None:
         """Whose session this is; None for one that is over or never was."""
+        async with self.store.reading() as session:
+            found = await self.look_up(session, token)
+        if found is None:
+            return None
+        who, is_stale = found
+        if is_stale:
+            async with self.store.transaction() as session:
+                await touch(session, who.session_id, self.now())
+        return who
 
     @property
     def origin(self) -> str:
@@ -125,6 +142,9 @@ class Zone(ABC):
             raise web.HTTPBadRequest
         proxies = {str(address) for address in self.settings.portal.trusted_proxies}
         return address_behind(peer, request.headers.getall("X-Forwarded-For", []), proxies)
+
+    def user_agent_of(self, request: web.Request) -> str:
+        return cast(str, request.headers.get("User-Agent", ""))
 
     def source_of(self, request: web.Request) -> str | bytes:
         """What limits count as one source: an IPv4 address, or an IPv6 subscriber's whole /64."""

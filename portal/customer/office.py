@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers import logins
 from billing.customers.logins import LoggedIn
@@ -60,17 +61,8 @@ class Office(Zone):
         """The language of a mail to a customer: that of the contract, whoever asked for it and with what browser."""
         return language if language in LANGUAGES else self.settings.isp.language
 
-    async def find_visitor(self, token: str) -> LoggedIn | None:
-        now = self.now()
-        async with self.store.reading() as session:
-            found = await logins.logged_in(session, token, now, idle=self.idle, lasts=self.lasts)
-        if found is None:
-            return None
-        who, is_stale = found
-        if is_stale:
-            async with self.store.transaction() as session:
-                await logins.touch(session, who.session_id, now)
-        return who
+    async def look_up(self, session: AsyncSession, token: str) -> tuple[LoggedIn, bool] | None:
+        return await logins.logged_in(session, token, self.now(), idle=self.idle, lasts=self.lasts)
 
 
 OFFICE = web.AppKey("office", Office)
@@ -79,7 +71,3 @@ OFFICE = web.AppKey("office", Office)
 def customer_of(request: web.Request) -> LoggedIn:
     """Who is logged in: every query of a page begins with this customer's id."""
     return cast(LoggedIn, request[VISITOR])
-
-
-def user_agent_of(request: web.Request) -> str:
-    return cast(str, request.headers.get("User-Agent", ""))

@@ -3,12 +3,13 @@
 from portal.customer import billing, information, notices, services, signing_in
 from portal.forms import choose_language
 from portal.routing import Route
+from portal.sessions import logout
 from portal.static_files import static
 
 ROUTES = (
     Route("GET", "/login", signing_in.login_page, "anyone"),
     Route("POST", "/login", signing_in.login, "anyone"),
-    Route("POST", "/logout", signing_in.logout, "customer"),
+    Route("POST", "/logout", logout, "customer"),
     Route("POST", "/language", choose_language, "anyone"),
     Route("GET", "/forgot", signing_in.forgot_page, "anyone"),
     Route("POST", "/forgot", signing_in.forgot, "anyone"),

@@ -1,4 +1,4 @@
-"""Log-in, log-out, language, and a forgotten password.
+"""Log-in, a new password, and a forgotten one.
 
 Customer numbers can be guessed, so nothing here tells whether one exists: a wrong number is answered like a wrong
 password, with the same work done. Tries are limited for each address, for each number *from* an address, and for each
@@ -13,6 +13,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.web import HTTPSeeOther
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers import logins
 from billing.customers.mail_address import sendable
@@ -22,9 +23,10 @@ from billing.store import outbox
 from config.i18n import N_
 from portal.client_address import limit_key
 from portal.customer.browsers import browser_name
-from portal.customer.office import OFFICE, Office, customer_of, user_agent_of
-from portal.forms import keep, own_path, see, spend, text_of
+from portal.customer.office import OFFICE, Office, customer_of
+from portal.forms import own_path, see, spend, text_of
 from portal.guard import page
+from portal.sessions import change_problem, enter
 from portal.zone import VISITOR
 
 _NUMBER_LENGTH_MAX = 20
@@ -73,28 +75,14 @@ async def login(request: web.Request) -> web.StreamResponse:
 
 async def _enter(request: web.Request, customer_id: int, path: str) -> web.StreamResponse:
     office = request.app[OFFICE]
-    async with office.store.transaction() as session:
-        if VISITOR in request:  # whoever was logged in here before is not any more
-            await logins.end_session(session, customer_of(request).session_id, office.now())
-        token = await logins.open_session(
-            session,
-            customer_id,
-            source_address=office.address_of(request),
-            user_agent=user_agent_of(request),
-            now=office.now(),
+
+    async def open_session(session: AsyncSession) -> str:
+        source_address, user_agent = office.address_of(request), office.user_agent_of(request)
+        return await logins.open_session(
+            session, customer_id, source_address=source_address, user_agent=user_agent, now=office.now()
         )
-    response = see(path)
-    keep(response, office.session_cookie, token)
-    return response
 
-
-async def logout(request: web.Request) -> web.StreamResponse:
-    office = request.app[OFFICE]
-    async with office.store.transaction() as session:
-        await logins.end_session(session, customer_of(request).session_id, office.now())
-    response = see("/login?done=out")
-    keep(response, office.session_cookie, "", max_age_seconds=0)
-    return response
+    return await enter(request, path, open_session)
 
 
 async def forgot_page(request: web.Request) -> web.StreamResponse:
@@ -156,11 +144,7 @@ async def change_password(request: web.Request) -> web.StreamResponse:
     spend(office.guesses, (who.customer_number.lower(), office.source_of(request)))
     async with office.store.reading() as session:
         found = await logins.credentials(session, who.customer_number)
-    is_right = await asyncio.to_thread(verify_password, old, found.password_hash if found else "")
-    wrong = N_("The old password is not right.") if not is_right else password_problem(new)
-    if not wrong and old == new:
-        wrong = N_("The new password is the old one.")
-    if wrong:
+    if wrong := await change_problem(old, new, found.password_hash if found else ""):
         return await account_page(request, wrong)
     new_hash = await asyncio.to_thread(hash_password, new)
     async with office.store.transaction() as session:

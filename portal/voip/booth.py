@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.customers.logins import touch
 from billing.voip import logins, numbers
 from billing.voip.logins import Caller
 from config.i18n import N_
@@ -50,17 +50,8 @@ class Booth(Zone):
         """A number as people here write it."""
         return numbers.shown(number, self.settings.isp.country)
 
-    async def find_visitor(self, token: str) -> Caller | None:
-        now = self.now()
-        async with self.store.reading() as session:
-            found = await logins.logged_in(session, token, now, idle=self.idle, lasts=self.lasts)
-        if found is None:
-            return None
-        who, is_stale = found
-        if is_stale:
-            async with self.store.transaction() as session:
-                await touch(session, who.session_id, now)
-        return who
+    async def look_up(self, session: AsyncSession, token: str) -> tuple[Caller, bool] | None:
+        return await logins.logged_in(session, token, self.now(), idle=self.idle, lasts=self.lasts)
 
 
 BOOTH = web.AppKey("booth", Booth)

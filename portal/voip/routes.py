@@ -2,6 +2,7 @@
 
 from portal.forms import choose_language
 from portal.routing import Route
+from portal.sessions import logout
 from portal.static_files import static
 from portal.voip import calls, credit, price, signing_in
 
@@ -10,7 +11,7 @@ ROUTES = (
     Route("GET", "/price.json", price.price_json, "anyone"),
     Route("GET", "/login", signing_in.login_page, "anyone"),
     Route("POST", "/login", signing_in.login, "anyone"),
-    Route("POST", "/logout", signing_in.logout, "customer"),
+    Route("POST", "/logout", logout, "customer"),
     Route("POST", "/language", choose_language, "anyone"),
     Route("GET", "/credit", credit.credit_page, "customer"),
     Route("GET", "/top-up", credit.confirm_page, "customer"),

@@ -11,16 +11,16 @@ from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.web import HTTPSeeOther
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.customers.logins import end_session
-from billing.customers.passwords import hash_password, password_problem, verify_password
+from billing.customers.passwords import hash_password
 from billing.voip import logins, operations
 from billing.voip.operations import ENDING_DIGITS
 from billing.voip.tables import VoipNumber
 from config.i18n import N_
-from portal.customer.office import user_agent_of
-from portal.forms import keep, own_path, see, spend, text_of
+from portal.forms import own_path, spend, text_of
 from portal.guard import page
+from portal.sessions import change_problem, enter
 from portal.voip.booth import BOOTH, caller_of
 from portal.zone import VISITOR
 
@@ -62,29 +62,15 @@ async def login(request: web.Request) -> web.StreamResponse:
 
 async def _enter(request: web.Request, number_id: int, path: str) -> web.StreamResponse:
     booth = request.app[BOOTH]
-    async with booth.store.transaction() as session:
-        if VISITOR in request:  # whoever was logged in here before is not any more
-            await end_session(session, caller_of(request).session_id, booth.now())
+
+    async def open_session(session: AsyncSession) -> str:
         number = await session.get_one(VoipNumber, number_id)
-        token = await logins.open_session(
-            session,
-            number,
-            source_address=booth.address_of(request),
-            user_agent=user_agent_of(request),
-            now=booth.now(),
+        source_address, user_agent = booth.address_of(request), booth.user_agent_of(request)
+        return await logins.open_session(
+            session, number, source_address=source_address, user_agent=user_agent, now=booth.now()
         )
-    response = see(path)
-    keep(response, booth.session_cookie, token)
-    return response
 
-
-async def logout(request: web.Request) -> web.StreamResponse:
-    booth = request.app[BOOTH]
-    async with booth.store.transaction() as session:
-        await end_session(session, caller_of(request).session_id, booth.now())
-    response = see("/login?done=out")
-    keep(response, booth.session_cookie, "", max_age_seconds=0)
-    return response
+    return await enter(request, path, open_session)
 
 
 async def account_page(request: web.Request, wrong: str = "") -> web.StreamResponse:
@@ -100,11 +86,7 @@ async def change_password(request: web.Request) -> web.StreamResponse:
     spend(booth.guesses, (who.number, booth.source_of(request)))
     async with booth.store.reading() as session:
         hashed = (await session.get_one(VoipNumber, who.number_id)).password_hash
-    is_right = await asyncio.to_thread(verify_password, old, hashed)
-    wrong = N_("The old password is not right.") if not is_right else password_problem(new)
-    if not wrong and old == new:
-        wrong = N_("The new password is the old one.")
-    if wrong:
+    if wrong := await change_problem(old, new, hashed):
         return await account_page(request, wrong)
     new_hash = await asyncio.to_thread(hash_password, new)
     async with booth.store.transaction() as session:
