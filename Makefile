@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo lab install rollback uninstall test test-routeros lint format bench fuzz messages lock install-deps clean
+.PHONY: help demo lab install rollback uninstall test test-routeros lint format bench fuzz simulation simulation-long messages lock install-deps clean
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
@@ -77,6 +77,13 @@ bench: install-deps $(STAMP)  ## Speed, as ratios side by side in one run, some 
 fuzz: $(STAMP)  ## The property tests, with 10,000 examples each; 20,000 nonsensical requests; 1,000 schedules of faults on a router
 	@$(BIN)/pytest -m hypothesis --hypothesis-profile=fuzz $(ARGS)
 	@HRADLO_FAULT_SCHEDULES=1000 $(BIN)/pytest tests/enforcement/test_routeros_faults.py $(ARGS)
+
+SEED ?= 1
+simulation: $(STAMP)  ## A year of an ISP with everything that goes wrong, checked after every step: SEED=7
+	@$(BIN)/python -m tests.simulation $(SEED) $(ARGS)
+
+simulation-long: $(STAMP)  ## The same for 1,000 seeds, on all cores: hours (docs/reliability.md)
+	@$(BIN)/python -m tests.simulation 1 1000 --jobs $$(nproc) $(ARGS)
 
 messages: $(STAMP)  ## Renews the Czech catalogue, the example settings and their page from the code
 	$(BIN)/python -m config.example
