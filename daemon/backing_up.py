@@ -7,7 +7,7 @@ books that sum to zero.
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -48,6 +48,23 @@ async def back_up(url: str, target: Path, *, is_unseen: bool = False) -> Looked 
             with suppress(FileNotFoundError):
                 leftover.unlink()
     return looked
+
+
+async def back_up_into(
+    folder: Path, keep: int, url: str, now: datetime, *, is_unseen: bool = False
+) -> tuple[Path, Looked | None]:
+    """A copy that is named by its time; then all such copies but the `keep` newest are removed. Raises as `back_up`."""
+    suffix = "db" if url.startswith(SQLITE) else "dump"
+    target = folder / f"hradlo-{now:%Y%m%dT%H%M%SZ}.{suffix}"
+    looked = await back_up(url, target, is_unseen=is_unseen)
+    await asyncio.to_thread(_keep_newest, folder, keep, suffix)
+    return target, looked
+
+
+def _keep_newest(folder: Path, keep: int, suffix: str) -> None:
+    copies = sorted(folder.glob(f"hradlo-{'[0-9]' * 8}T{'[0-9]' * 6}Z.{suffix}"))
+    for old in copies[:-keep]:
+        old.unlink()
 
 
 async def _copy(url: str, unfinished: Path, is_unseen: bool) -> Looked | None:

@@ -13,7 +13,7 @@ HOME_DIRECTORY=/opt/hradlo
 CONFIG=/etc/hradlo/hradlo.toml
 BACKUPS=/var/lib/hradlo/backups
 UNITS="hradlo.service hradlo-web.service hradlo-web.socket hradlo-portal.socket hradlo-exchange.socket
-    hradlo-bill.service hradlo-bill.timer"
+    hradlo-bill.service hradlo-bill.timer hradlo-backup.service hradlo-backup.timer"
 SERVICES="hradlo.service hradlo-web.service"
 PYTHON=${PYTHON:-/usr/bin/python3}
 

@@ -13,7 +13,7 @@ from billing.store.schema_version import upgrade as upgrade_database
 from config.errors import HradloError, NotFound, SettingsError
 from config.example import Values, write
 from config.settings import SIGNING_KEY_BYTES_MIN
-from daemon.backing_up import back_up
+from daemon.backing_up import back_up, back_up_into
 from daemon.cli.context import JsonOption, current, out
 from daemon.doctor import Finding, examine
 from daemon.terminal import table
@@ -99,9 +99,16 @@ def _create_database() -> None:
 def backup(
     file: Path = typer.Argument(..., metavar="FILE"),
     unseen: bool = typer.Option(False, "--unseen", help="PostgreSQL: do not restore the copy to look at it."),
+    keep: int = typer.Option(
+        0, "--keep", min=0, metavar="N", help="FILE is a folder: name the copy by the time, and keep the N newest."
+    ),
 ) -> None:
     """Copies the database while everything runs, and opens the copy to check it. Keep it away from this machine."""
-    looked = asyncio.run(back_up(current.settings.database_url, file, is_unseen=unseen))
+    url = current.settings.database_url
+    if keep:
+        file, looked = asyncio.run(back_up_into(file, keep, url, current.clock.now(), is_unseen=unseen))
+    else:
+        looked = asyncio.run(back_up(url, file, is_unseen=unseen))
     typer.echo(f"Wrote {file}: {looked or 'an archive of pg_dump, not looked at'}.")
     typer.echo(f"The config and the secrets, beside {current.config}, are not in it.")
 

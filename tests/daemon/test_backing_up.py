@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import text
 
 from billing.store.engine import Store, writing_engine
 from config.errors import StoreError
-from daemon.backing_up import back_up, look_at
+from daemon.backing_up import back_up, back_up_into, look_at
 from tests.postgres import find_binaries
 from tests.scenario import DUE_ON, Isp
 
@@ -49,6 +50,21 @@ async def test_a_copy_is_opened_and_says_what_stands_in_it(isp: Isp, each_databa
     assert looked == await look_at(each_database_url)
     assert leftovers(tmp_path) == ["copy"]
     assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
+
+
+async def test_in_a_folder_the_newest_copies_are_kept_and_what_is_no_copy_stays(
+    isp: Isp, each_database_url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "nightly"
+    folder.mkdir()
+    (folder / "hradlo-mine.db").touch()
+    for day in (3, 4, 5):
+        made, looked = await back_up_into(folder, 2, each_database_url, datetime(2026, 3, day, 2, tzinfo=UTC))
+
+    assert looked == await look_at(each_database_url)
+    kept = sorted(path.stem for path in folder.iterdir())
+    assert kept == ["hradlo-20260304T020000Z", "hradlo-20260305T020000Z", "hradlo-mine"]
+    assert made.stem == kept[1]
 
 
 async def test_a_database_that_somebody_tampered_with_gives_no_backup(

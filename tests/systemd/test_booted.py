@@ -75,6 +75,13 @@ def test_the_billing_run_works_in_its_sandbox_and_its_timer_is_off_until_it_is_e
     assert "hradlo-bill.timer" in booted.run("systemctl list-timers --no-pager")
 
 
+def test_the_nightly_backup_works_in_its_sandbox(booted: Machine) -> None:
+    booted.run("systemctl start hradlo-backup.service")
+
+    assert booted.run("ls /var/lib/hradlo/nightly").startswith("hradlo-20")
+    assert "books in balance" in booted.run("journalctl --output=cat --unit=hradlo-backup")
+
+
 def test_what_the_sandbox_forbids_nothing_asks_for(booted: Machine) -> None:
     """Counting transferred data failed here once: the sandbox hides the boot id."""
     booted.wait_for("the counters", lambda: "inet hradlo_usage" in booted.run("nft list tables"))
