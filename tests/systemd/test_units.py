@@ -117,11 +117,11 @@ def test_secrets_reach_the_units_as_credentials_and_never_by_the_environment() -
 
 
 @pytest.mark.parametrize("unit", sorted(path.name for path in UNITS.glob("*.service")))
-def test_a_unit_starts_without_the_secrets_that_nothing_needs(unit: str) -> None:
+def test_a_unit_has_the_signing_key_and_starts_without_the_secrets_that_nothing_needs(unit: str) -> None:
     """systemd refuses to start a unit whose credential has neither a file nor a value to stand for it."""
     loaded = {value.partition(":")[0] for value in values(unit, "LoadCredential")}
 
-    assert loaded - {value.partition(":")[0] for value in values(unit, "SetCredential")} <= {"signing_key"}
+    assert loaded - {value.partition(":")[0] for value in values(unit, "SetCredential")} == {"signing_key"}
 
 
 def test_users_and_folders_are_made_as_the_units_expect(tmp_path: Path) -> None:
