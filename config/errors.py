@@ -5,6 +5,7 @@
     ├── StoreError              the database can't be used as it is
     │   ├── StoreAway           its server does not answer; it may soon
     │   ├── DatabaseTooNew      it was written by a newer Hradlo
+    │   ├── DatabaseTooOld      it waits for `hradlo upgrade`
     │   └── JournalBroken       the audit journal does not verify: names the first bad row
     ├── InputRejected           a file was refused whole: every bad row with line and column
     │   ├── StatementRejected   a bank statement that can't be read or does not add up
@@ -84,6 +85,10 @@ class StoreAway(StoreError):
 
 class DatabaseTooNew(StoreError):
     """The database was written by a newer Hradlo than this one."""
+
+
+class DatabaseTooOld(StoreError):
+    """An older Hradlo wrote the database, and nobody has upgraded it yet."""
 
 
 class JournalBroken(StoreError):

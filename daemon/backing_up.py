@@ -1,7 +1,7 @@
 """`hradlo backup`: a copy that was opened and looked at, or no copy.
 
-What is asked of it is what a restore would need: the schema that this program reads, a journal whose chain is whole,
-books that sum to zero.
+What is asked of it is what a restore would need: a schema that this program reads, a journal whose chain is whole,
+books that sum to zero. A database that waits for its upgrade is backed up as it is; only what is looked at is upgraded.
 """
 
 import asyncio
@@ -16,7 +16,8 @@ from billing.payments import invariants
 from billing.payments.tables import Payment
 from billing.store import backup, journal
 from billing.store.engine import Store
-from config.errors import StoreError
+from billing.store.schema_version import upgrade
+from config.errors import DatabaseTooOld, StoreError
 
 SQLITE = "sqlite:///"
 
@@ -44,9 +45,7 @@ async def back_up(url: str, target: Path, *, is_unseen: bool = False) -> Looked 
         looked = await _copy(url, unfinished, is_unseen)
         await asyncio.to_thread(backup.finish, unfinished, target)
     finally:
-        for leftover in (unfinished, *(unfinished.with_name(f"{unfinished.name}-{what}") for what in ("wal", "shm"))):
-            with suppress(FileNotFoundError):
-                leftover.unlink()
+        _remove(unfinished)
     return looked
 
 
@@ -70,14 +69,36 @@ def _keep_newest(folder: Path, keep: int, suffix: str) -> None:
 async def _copy(url: str, unfinished: Path, is_unseen: bool) -> Looked | None:
     if url.startswith(SQLITE):
         await asyncio.to_thread(backup.copy_sqlite, Path(url.removeprefix(SQLITE)), unfinished)
-        looked = await look_at(f"{SQLITE}{unfinished}")
+        looked = await _look_at_file(unfinished)
         await asyncio.to_thread(backup.make_one_file, unfinished)
         return looked
     await backup.dump_postgresql(url, unfinished)
     if is_unseen:
         return None
     async with backup.restored_postgresql(url, unfinished) as scratch:
+        await upgrade(scratch)
         return await look_at(scratch)
+
+
+async def _look_at_file(copy: Path) -> Looked:
+    """Leaves the copy's schema as it is: the Hradlo of before the upgrade must be able to read it."""
+    try:
+        return await look_at(f"{SQLITE}{copy}")
+    except DatabaseTooOld:
+        trial = backup.begin(copy.with_name(f"{copy.name}-trial"))
+        try:
+            await asyncio.to_thread(backup.copy_sqlite, copy, trial)
+            await upgrade(f"{SQLITE}{trial}")
+            return await look_at(f"{SQLITE}{trial}")
+        finally:
+            _remove(trial)
+
+
+def _remove(database: Path) -> None:
+    """With what SQLite may have put beside it."""
+    for name in (database.name, f"{database.name}-wal", f"{database.name}-shm"):
+        with suppress(FileNotFoundError):
+            database.with_name(name).unlink()
 
 
 async def look_at(url: str) -> Looked:

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, make_url, text
 
 from billing.store.engine import writing_engine
-from config.errors import DatabaseTooNew, StoreError
+from config.errors import DatabaseTooNew, DatabaseTooOld, StoreError
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 # Two upgrades started at once run one after the other; SQLite's BEGIN IMMEDIATE does the same there.
@@ -57,7 +57,7 @@ def require_current(connection: Connection) -> None:
     if found is None:
         raise StoreError("The database has no tables yet.", "Create them with `hradlo init`.")
     _refuse_newer(found)
-    raise StoreError(
+    raise DatabaseTooOld(
         f"The database has schema {found}, this Hradlo needs {needed}.",
         "Make a backup (`hradlo backup FILE`), then run `hradlo upgrade`.",
     )

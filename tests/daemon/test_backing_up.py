@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from alembic import command
+from sqlalchemy import Connection, text
 
+from billing.store import schema_version
 from billing.store.engine import Store, writing_engine
-from config.errors import StoreError
+from config.errors import DatabaseTooOld, StoreError
 from daemon.backing_up import back_up, back_up_into, look_at
-from tests.postgres import find_binaries
+from tests.postgres import PostgresServer, find_binaries
 from tests.scenario import DUE_ON, Isp
 
 TRIGGERS = {
@@ -76,6 +78,45 @@ async def test_a_database_that_somebody_tampered_with_gives_no_backup(
     with pytest.raises(StoreError, match="Journal row 2"):
         await back_up(each_database_url, tmp_path / "copy")
     assert leftovers(tmp_path) == []
+
+
+async def make_older(url: str) -> None:
+    """A database that an older Hradlo has made."""
+
+    def make(connection: Connection) -> None:
+        config = schema_version._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0010")
+
+    engine = writing_engine(url, is_upgrading=True)
+    async with engine.begin() as connection:
+        await connection.run_sync(make)
+    await engine.dispose()
+
+
+async def test_a_database_that_waits_for_its_upgrade_is_backed_up_as_it_is(tmp_path: Path) -> None:
+    """The error that asks for the upgrade asks for a backup first."""
+    (tmp_path / "older.db").touch()
+    await make_older(f"sqlite:///{tmp_path}/older.db")
+
+    assert await back_up(f"sqlite:///{tmp_path}/older.db", tmp_path / "copy") is not None
+
+    assert leftovers(tmp_path) == ["copy"]
+    with pytest.raises(DatabaseTooOld):
+        await look_at(f"sqlite:///{tmp_path}/copy")
+
+
+@pytest.mark.postgres
+async def test_a_postgresql_that_waits_for_its_upgrade_is_backed_up_as_it_is(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    url = postgres_server.create_database()
+    await make_older(url)
+
+    assert await back_up(url, tmp_path / "copy") is not None
+
+    with pytest.raises(DatabaseTooOld):
+        await look_at(url)
 
 
 async def test_books_that_do_not_balance_give_no_backup(isp: Isp, each_database_url: str, tmp_path: Path) -> None:
