@@ -31,6 +31,15 @@ def missing_for_a_machine() -> str:
     return ""
 
 
+# Two machines in one control group would kill each other's processes. The hierarchies: version 1, hybrid, version 2.
+_IN_OWN_CGROUP = """
+for top in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do
+    [ -w $top/cgroup.procs ] && mkdir -p $top/$0 && echo $$ > $top/$0/cgroup.procs
+done
+exec "$@"
+"""
+
+
 class Machine:
     """One machine; `boot` it after everything that needs the outside is installed."""
 
@@ -38,6 +47,7 @@ class Machine:
         self.root = root
         self._container: subprocess.Popen[bytes] | None = None
         self._init = 0
+        self._name = f"hradlo-{os.getpid()}"
 
     def before_boot(self, command: str) -> str:
         """Runs a shell command on the machine's files, with this machine's network."""
@@ -56,10 +66,12 @@ class Machine:
             link = self.root / "etc" / "systemd" / "system" / f"{unit}.service"
             link.unlink(missing_ok=True)
             link.symlink_to("/dev/null")
-        name = f"hradlo-{os.getpid()}"
+        nspawn = (
+            "systemd-nspawn", "--register=no", "--keep-unit", f"--machine={self._name}", f"--directory={self.root}",
+            "--private-network", "--link-journal=no", "--console=pipe", "--boot",
+        )  # fmt: skip
         self._container = subprocess.Popen(
-            ["systemd-nspawn", "--register=no", "--keep-unit", f"--machine={name}", f"--directory={self.root}",
-             "--private-network", "--link-journal=no", "--console=pipe", "--boot"],
+            ["/bin/sh", "-c", _IN_OWN_CGROUP, self._name, *nspawn],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         self.wait_for("the first process", self._find_init)
@@ -85,6 +97,10 @@ class Machine:
             except subprocess.TimeoutExpired:
                 self._container.kill()
                 self._container.wait()
+            for top in ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"):
+                groups = f"{top}/{self._name}"
+                subprocess.run(["find", groups, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+"],
+                               stderr=subprocess.DEVNULL, check=False)  # fmt: skip
 
     def _find_init(self) -> bool:
         assert self._container
