@@ -20,12 +20,6 @@ async def router() -> AsyncIterator[Simulator]:
         yield running_router
 
 
-@pytest.fixture
-async def talker(router: Simulator) -> AsyncIterator[Talker]:
-    async with talking(router) as opened:
-        yield opened
-
-
 async def added(talker: Talker, address: str, path: str = LIST, *more: str) -> list[list[str]]:
     return await talker.ask(f"{path}/add", "=list=a", f"=address={address}", *more)
 

@@ -1,26 +1,12 @@
 """Ordered rules: where they stand, what moves, what the router refuses, and what is foreign."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from tests.routeros.rules import DUMMY
-from tests.routeros.simulator import Simulator, running
-from tests.routeros.talker import Talker, talking
+from tests.routeros.simulator import Simulator
+from tests.routeros.talker import Talker
 
 FILTER, NAT = "/ip/firewall/filter", "/ip/firewall/nat"
-
-
-@pytest.fixture
-async def router() -> AsyncIterator[Simulator]:
-    async with running(Simulator()) as running_router:
-        yield running_router
-
-
-@pytest.fixture
-async def talker(router: Simulator) -> AsyncIterator[Talker]:
-    async with talking(router) as opened:
-        yield opened
 
 
 async def ruled(talker: Talker, comment: str, *more: str) -> list[list[str]]:

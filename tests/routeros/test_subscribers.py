@@ -1,27 +1,11 @@
 """What comes and goes by itself: leases, PPP sessions, queues, connections."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-
 from tests.routeros import subscribers
 from tests.routeros.furniture import furnish
-from tests.routeros.simulator import Simulator, running
-from tests.routeros.talker import Talker, talking
+from tests.routeros.simulator import Simulator
+from tests.routeros.talker import Talker
 
 LIST = "/ip/firewall/address-list"
-
-
-@pytest.fixture
-async def router() -> AsyncIterator[Simulator]:
-    async with running(Simulator()) as running_router:
-        yield running_router
-
-
-@pytest.fixture
-async def talker(router: Simulator) -> AsyncIterator[Talker]:
-    async with talking(router) as opened:
-        yield opened
 
 
 async def test_a_lease_lists_its_address_while_it_is_bound(router: Simulator, talker: Talker) -> None:
