@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo lab install rollback uninstall test test-routeros lint format bench fuzz simulation simulation-long messages lock install-deps clean
+.PHONY: help demo lab install rollback uninstall test test-routeros lint format bench fuzz crash simulation simulation-long messages lock install-deps clean
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
@@ -77,6 +77,9 @@ bench: install-deps $(STAMP)  ## Speed, as ratios side by side in one run, some 
 fuzz: $(STAMP)  ## The property tests, with 10,000 examples each; 20,000 nonsensical requests; 1,000 schedules of faults on a router
 	@$(BIN)/pytest -m hypothesis --hypothesis-profile=fuzz $(ARGS)
 	@HRADLO_FAULT_SCHEDULES=1000 $(BIN)/pytest tests/enforcement/test_routeros_faults.py $(ARGS)
+
+crash: $(STAMP)  ## 10,000 times kill -9 in the middle of an import of payments: hours (CRASH_TIMES=5: a hundred)
+	@HRADLO_CRASH_TIMES=$(or $(CRASH_TIMES),500) $(BIN)/pytest --numprocesses logical tests/billing/payments/test_kill.py $(ARGS)
 
 SEED ?= 1
 simulation: $(STAMP)  ## A year of an ISP with everything that goes wrong, checked after every step: SEED=7

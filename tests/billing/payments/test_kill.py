@@ -1,11 +1,13 @@
-"""kill -9 in the middle of an import: started again, everything is there exactly once."""
+"""kill -9 in the middle of an import: started again, everything is there exactly once. `make crash`: for hours."""
 
 import asyncio
+import os
 import random
 import signal
 import sys
 from pathlib import Path
 
+import pytest
 from sqlalchemy import insert
 
 from billing.customers.tables import Contract, Customer
@@ -19,6 +21,8 @@ from config.clock import monotonic_seconds
 from tests.billing.payments.world import NOW, TODAY, counts, line, open_of, problems, statement
 
 KILLS = 20
+TIMES = int(os.environ.get("HRADLO_CRASH_TIMES", "1"))
+"""So many databases, each with its own kills."""
 STATEMENTS = 5
 PAYMENTS = 100
 """In each statement: one of a contract each."""
@@ -80,7 +84,10 @@ async def run_and_kill(url: str, kill: int, after_seconds: float) -> None:
     await process.wait()
 
 
-async def test_after_twenty_kills_every_payment_is_there_exactly_once(store: Store, database_url: str) -> None:
+@pytest.mark.parametrize("time", range(TIMES))
+async def test_after_twenty_kills_every_payment_is_there_exactly_once(
+    time: int, store: Store, database_url: str
+) -> None:
     await add_contracts(store)
     before = await counts(store)
     seed = random.randrange(2**32)
