@@ -63,6 +63,9 @@ def forecast(days: int = typer.Option(14, min=1, max=366, help="How far to look.
     else:
         worded = [[*row.values()] for row in (row | {"why": WORDS.get(row["why"], row["why"])} for row in rows)]
         table(f"The next {days} days", ("when", "contract", "what", "why", "debt"), worded)
+        typer.echo("The brake is not reckoned with: what it holds now, says hradlo brake show.")
+        if current.settings.enforcement.mode == "monitor":
+            typer.echo("It only monitors: of this, nothing but the reminders before the notice happens.")
 
 
 def promise(

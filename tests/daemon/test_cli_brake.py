@@ -147,6 +147,7 @@ def test_a_new_installation_only_monitors_and_the_first_release_is_the_start(new
     newcomer.import_all()
     newcomer.run("apply")
 
+    assert "It only monitors: of this, nothing but the reminders" in newcomer.run("forecast").out
     assert reasons(newcomer) == ["monitor", "first"]
     assert line(newcomer) == "open"
     assert newcomer.run("status", "--json").json["mode"] == "monitor"
