@@ -29,6 +29,7 @@ NAMES = (
     "dunning",
     "payments",
     "billing_run",
+    "billing_run_postgres",
     "documents",
     "voip",
     "portal",

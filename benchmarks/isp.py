@@ -69,11 +69,11 @@ async def fill(url: str, everybody: Sequence[Subscriber], now: datetime) -> None
         for table, of_table in rows.items():
             await session.execute(insert(table), of_table)
         await _write_books(session, everybody, now)
-        await _count_on(session, list(rows))
+        await count_on(session, list(rows))
     await store.close()
 
 
-async def _count_on(session: AsyncSession, tables: Sequence[Table]) -> None:
+async def count_on(session: AsyncSession, tables: Sequence[Table]) -> None:
     """PostgreSQL does not see that ids were given by hand: it would give them again."""
     if session.get_bind().dialect.name != "postgresql":
         return
