@@ -18,12 +18,17 @@ async def left_behind(session: AsyncSession) -> dict[str, dict[int, str]]:
 
     The site's own engine sees to it; of a site that is no more, nobody would.
     """
-    address = select(ServiceAddress.id).join(Service, Service.id == ServiceAddress.service_id)
-    is_there = address.where(Service.contract_id == Line.contract_id, ServiceAddress.site == Line.site).exists()
+    # All addresses once: asked for each line, SQLite would look through a whole site again and again.
+    there = (
+        select(ServiceAddress.site, Service.contract_id)
+        .join(Service, Service.id == ServiceAddress.service_id)
+        .distinct()
+        .subquery()
+    )
+    is_there = (there.c.site == Line.site) & (there.c.contract_id == Line.contract_id)
+    query = select(Line.site, Line.contract_id, Line.state).outerjoin(there, is_there)
     found: dict[str, dict[int, str]] = {}
-    for site, contract_id, state in await session.execute(
-        select(Line.site, Line.contract_id, Line.state).where(~is_there)
-    ):
+    for site, contract_id, state in await session.execute(query.where(there.c.contract_id.is_(None))):
         found.setdefault(site, {})[contract_id] = state
     return found
 
