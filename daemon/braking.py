@@ -20,7 +20,7 @@ from billing.dunning.facts import Decision
 from billing.dunning.rules import WORDS
 from billing.payments.freshness import BankNews, bank_news, newest_statement_id
 from billing.store import journal
-from billing.store.engine import Store
+from billing.store.engine import Store, is_away
 from config.clock import Clock
 from config.settings import Settings
 from daemon.admin_mail import held_mail
@@ -147,12 +147,18 @@ class Brake:
         )
 
     async def judge(self, decisions: Iterable[Decision], parked: int, now: datetime) -> Verdict:
-        """What becomes of decisions that would make lines stricter. Reads only; when it can't read, all is held."""
+        """What becomes of decisions that would make lines stricter. Reads only; what it can't read holds all.
+
+        A database that is not there any more says nothing against what was decided before: then this raises, as every
+        other reading of the look does, and the network is kept as it was known.
+        """
         proposals = [proposal(decision) for decision in decisions]
         try:
             async with self._store.reading() as session:
                 return await self._judge(session, proposals, parked, now)
         except (SQLAlchemyError, LookupError, TypeError, ValueError) as error:
+            if is_away(error):
+                raise
             log.error("the brake can't be read; everything is held", error=str(error))
             return held_for([Reason(Why.UNREADABLE, f"the brake's own state can't be read ({error})")], proposals)
 

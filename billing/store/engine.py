@@ -46,6 +46,8 @@ POSTGRES_ARGUMENTS: dict[str, Any] = {
 }
 """How long a silent server is waited for, and a silent gateway by the server; seconds."""
 
+_SQLITE_AWAY = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR")
+
 # name, what is set, what SQLite must answer; the patience comes first, as changing the journal needs the lock
 _PRAGMAS: tuple[tuple[str, str, object], ...] = (
     ("busy_timeout", str(_PATIENCE_SECONDS * 1000), _PATIENCE_SECONDS * 1000),
@@ -104,7 +106,7 @@ class Store:
                 await connection.run_sync(require_current)
         except (DBAPIError, OSError) as error:
             reason = getattr(error, "orig", error)
-            if self._writing.dialect.name == "postgresql" and _is_away(error):
+            if self._writing.dialect.name == "postgresql" and is_away(error):
                 remedy = "Is PostgreSQL running, and the line to it up? See [database] url."
                 raise StoreAway(f"The database does not answer ({reason}).", remedy) from error
             raise StoreError(
@@ -145,10 +147,15 @@ def postgres_url(url: URL) -> URL:
     return url.set(drivername="postgresql+asyncpg")
 
 
-def _is_away(error: DBAPIError | OSError) -> bool:
-    """Not there, starting, or shutting down; a wrong name or password is something else."""
-    state = str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
-    return isinstance(error, OSError) or state.startswith(("08", "57P"))
+def is_away(error: Exception) -> bool:
+    """The database is not there, starting, or shutting down; a wrong name, or a table that is missing, is not that."""
+    if isinstance(error, OSError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    name = str(getattr(error.orig, "sqlite_errorname", None) or "")
+    return error.connection_invalidated or state.startswith(("08", "57P")) or name.startswith(_SQLITE_AWAY)
 
 
 @asynccontextmanager

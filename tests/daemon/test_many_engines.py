@@ -7,11 +7,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.dunning import brake
 from billing.dunning.tables import Notice
 from billing.money import Money
 from billing.store import journal, presence
@@ -218,6 +222,36 @@ async def test_while_the_database_is_away_a_gateway_heals_what_it_knows_and_then
         await until(lambda: gateways.drivers["north"].state_of(SAME) is LineState.OPEN)
         assert gateways.drivers["south"].state_of(SAME) is LineState.SUSPENDED
     await store.close()
+
+
+async def test_a_database_that_goes_away_while_the_brake_is_read_says_nothing_against_what_is_in_force(
+    mortal_postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = mortal_postgres_server.create_database()
+    await upgrade(url)
+    store = Store.open(url)
+    isp = Isp(store, tmp_path)
+    await populate(isp)
+    await suspend_everybody(isp)
+    networks = {site: DryRunDriver() for site in SITES}
+    reconciler = Reconciler(isp.settings, store, networks, isp.clock)
+    await reconciler.settle()
+    read = brake.accepted
+
+    async def away_after_the_first_answer(session: AsyncSession) -> Any:
+        answer = await read(session)
+        await asyncio.to_thread(mortal_postgres_server.stop)
+        return answer
+
+    monkeypatch.setattr(brake, "accepted", away_after_the_first_answer)
+    with pytest.raises((DBAPIError, OSError)):
+        await reconciler.look()
+    await store.close()
+
+    north = networks["north"]
+    north._observed = Observed({}, is_installed=False)  # somebody else emptied it
+    await reconciler.enforcers[0].round()
+    assert north._observed.lines == {Address.parse(SAME): LineState.SUSPENDED}
 
 
 async def test_subscribers_acknowledge_and_pay_while_three_engines_decide_and_nobody_waits_for_ever(

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from billing.money import Money
 from billing.payments.tables import BankStatement
 from billing.store import engine
-from billing.store.engine import Store
+from billing.store.engine import Store, is_away
 from config.errors import StoreError
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -155,6 +155,20 @@ async def test_an_error_of_the_database_tells_nothing_of_what_was_to_be_written(
 
     assert "nowhere" in str(caught.value)
     assert "a-password-hash" not in str(caught.value)
+
+
+async def test_a_file_that_is_gone_is_a_database_that_is_away_and_a_table_that_is_gone_is_not(
+    store: Store, tmp_path: Path
+) -> None:
+    with pytest.raises(DBAPIError) as gone:
+        async with Store.open(f"sqlite:///{tmp_path}/none.db").reading() as session:
+            await session.execute(text("SELECT 1"))
+    with pytest.raises(DBAPIError) as wrong:
+        async with store.reading() as session:
+            await session.execute(text("SELECT 1 FROM nowhere"))
+
+    assert is_away(gone.value)
+    assert not is_away(wrong.value)
 
 
 def test_a_database_that_hradlo_does_not_know_is_refused() -> None:
