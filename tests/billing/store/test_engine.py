@@ -2,10 +2,12 @@
 
 import asyncio
 import resource
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
@@ -54,6 +56,34 @@ async def test_an_exception_takes_everything_back(each_store: Store) -> None:
         await fail_half_way()
 
     assert await count(each_store) == 0
+
+
+async def test_a_transaction_that_is_cancelled_in_a_statement_lets_the_next_one_write(store: Store) -> None:
+    gate, is_within = threading.Event(), threading.Event()
+    cursors = []  # as a traceback keeps them, until the garbage is collected
+
+    def wait() -> None:
+        is_within.set()
+        gate.wait(60)
+
+    async def write() -> None:
+        async with store.transaction() as session:
+            raw: Any = (await (await session.connection()).get_raw_connection()).driver_connection
+            await raw.create_function("wait", 0, wait)
+            cursors.append(await raw.execute("SELECT 1 UNION ALL SELECT 2"))
+            await session.execute(text("SELECT wait()"))
+
+    task = asyncio.create_task(write())
+    assert await asyncio.to_thread(is_within.wait, 60)
+    task.cancel()
+    await asyncio.sleep(0)
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    async with asyncio.timeout(10), store.transaction() as session:
+        session.add(statement())
+    assert await count(store) == 1
 
 
 async def test_a_reading_session_cannot_write(each_store: Store) -> None:
