@@ -67,6 +67,8 @@ class Truth:
     """Tags of payments in files that were imported."""
     acknowledged: dict[int, datetime] = field(default_factory=dict)
     """Notice -> when somebody first tried to confirm it, by the real clock."""
+    behind_at: dict[int, timedelta] = field(default_factory=dict)
+    """Notice -> by how much the clock was behind then."""
     shields: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Contract -> hold, exempt, promise (its last day)."""
     uncertain: set[str] = field(default_factory=set)
@@ -86,7 +88,9 @@ class Truth:
             raise Violation(2, f"the good file {file.name} was refused")
 
     def tries_to_acknowledge(self, notice_id: int, now: datetime) -> None:
-        self.acknowledged.setdefault(notice_id, now)
+        if notice_id not in self.acknowledged:
+            self.acknowledged[notice_id] = now
+            self.behind_at[notice_id] = max(-self.clock_is_wrong_by, timedelta(0))
 
     def releases(self, contract_ids: set[int], now: datetime) -> None:
         self.released.append((now, frozenset(contract_ids)))
@@ -263,7 +267,8 @@ class Auditor:
         if told_at is None:
             raise Violation(3, f"contract {number} was suspended without an acknowledgement of notice {notice_id}")
         # a clock that was set by less than a day is believed after ten minutes: nobody can do better
-        if world.truth.now - told_at < timedelta(days=days) - self._believed_error():
+        excused = self._believed_error() + world.truth.behind_at.get(notice_id, timedelta(0))
+        if world.truth.now - told_at < timedelta(days=days) - excused:
             raise Violation(3, f"contract {number} was suspended {world.truth.now - told_at} after it was told")
 
     def _believed_error(self) -> timedelta:
