@@ -14,6 +14,7 @@ The rules, by the numbers that `Violation` names:
  8  a mail arrives once, or again under the same Message-ID and to the byte the same when the sender could not know
  9  the journal is an unbroken chain, and explains every stage, line, notice and payment
 10  entries of others on a router are never touched
+11  every service is invoiced from its first day to its last one without a gap and without an overlap, and in time
 """
 
 import hashlib
@@ -32,6 +33,7 @@ from billing.payments import invariants
 from billing.store import journal
 from enforcement.state import Address, LineState
 from tests.simulation.bank import BankFile
+from tests.simulation.people import BILLED_UNTIL_ON
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -73,6 +75,8 @@ class Truth:
     """Contract -> hold, exempt, promise (its last day)."""
     uncertain: set[str] = field(default_factory=set)
     """Contracts whose command was cut short, and is to be repeated."""
+    billed_until_on: date = date.min
+    """The day of the last billing run that was lived through."""
     released: list[tuple[datetime, frozenset[int]]] = field(default_factory=list)
     clock_is_wrong_by: timedelta = timedelta(0)
     has_looked: bool = False
@@ -160,6 +164,7 @@ class Auditor:
         self._read_journal()
         self._check_records()
         self._check_payments()
+        self._check_periods()
         self._check_mails()
         for site, router in self._world.routers.items():
             if router.touched_foreign:
@@ -174,6 +179,23 @@ class Auditor:
                 raise Violation(1, str(problems[0]))
             if self._world.counts.days % 28 == 1:
                 await journal.verify(session)
+
+    def _check_periods(self) -> None:
+        query = (
+            "SELECT service_id, from_on, until_on FROM invoice_line"
+            " WHERE service_id IS NOT NULL ORDER BY service_id, from_on"
+        )
+        billed_until_on = {service_id: BILLED_UNTIL_ON for (service_id,) in self.rows("SELECT id FROM service")}
+        for service_id, from_on, until_on in self.rows(query):
+            expected = billed_until_on[service_id] + timedelta(days=1)
+            if date.fromisoformat(from_on) != expected:
+                raise Violation(
+                    11, f"service {service_id} is invoiced from {from_on}, and {expected} would be its turn"
+                )
+            billed_until_on[service_id] = date.fromisoformat(until_on)
+        for service_id, last_on in billed_until_on.items():
+            if last_on < self._world.truth.billed_until_on:
+                raise Violation(11, f"service {service_id} is invoiced until {last_on} only")
 
     def _check_sum(self) -> None:
         (total,) = self.rows("SELECT COALESCE(sum(amount), 0) FROM posting")[0]

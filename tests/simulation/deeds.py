@@ -4,10 +4,13 @@ Work that must be done (a file to import, invoices, a hold) stays on the list un
 repeat a command whose process was killed; what somebody does in a browser is simply lost then.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, timedelta
 from random import Random
 from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.operations import import_customers
 from billing.customers.rules import read_customers
@@ -15,9 +18,11 @@ from billing.dunning import operations as dunning
 from billing.dunning.notices import acknowledge, record_showing, view
 from billing.dunning.policy import Policy
 from billing.dunning.undoing import undo
-from billing.invoicing.documents.rendering import Renderer
+from billing.invoicing import mails
+from billing.invoicing.documents.document import Document
 from billing.invoicing.operations import import_invoices
 from billing.invoicing.rules import read_invoices
+from billing.invoicing.run import bill
 from billing.money import Money
 from billing.payments import operations as payments
 from billing.payments.banks.detect import read
@@ -29,7 +34,7 @@ from config.errors import ClockBehind, HradloError, NotAllowed, NotFound, Statem
 from daemon.braking import Verdict, release
 from enforcement.state import Address, LineState
 from tests.simulation.bank import BankFile
-from tests.simulation.people import Subscriber
+from tests.simulation.people import BILLED_UNTIL_ON, Subscriber
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -37,7 +42,14 @@ if TYPE_CHECKING:
 Job = Callable[[], Awaitable[None]]
 ADMIN = "admin:eva"
 DUE_AFTER = timedelta(days=14)
-INVOICES_ON_DAY = 6
+BILLS_ON_DAY = 6
+
+
+class Paper:
+    """Stands for typst, which takes longer than all the rest of a day."""
+
+    async def pdf(self, document: Document) -> bytes:
+        return f"%PDF {document.number}".encode()
 
 
 class Deeds:
@@ -52,15 +64,17 @@ class Deeds:
         self._went_out_on = date.min
         self._paid: set[str] = set()
         self._spare_addresses = 0
-        self.renderer = Renderer.of(world.settings)
+        self._bills_until_on = date.min
+        """What a billing run is still to be made for."""
+        self.renderer = Paper()
 
     def of_now(self) -> Job:
         """Everything that people do at this step."""
         if self._day != self._world.today:
             self._day = self._world.today
             self._list += [self._importing(file) for file in self._world.bank.arriving(self._day)]
-            if self._day.day == INVOICES_ON_DAY:
-                self._list.append(self._invoicing(self._day))
+            if self._day.day == BILLS_ON_DAY:
+                self._bills_until_on = self._day
             return self._do_what_must_be_done
         return self._live
 
@@ -89,18 +103,20 @@ class Deeds:
         async with world.store.transaction() as session:
             sheet = read_customers(customers.encode(), "customers.csv")
             await import_customers(session, sheet, {}, actor=ADMIN, now=now)
-        await self._register(world.subscribers)
+        await self._register(world.subscribers, str(BILLED_UNTIL_ON))
         await release(world.store, world.settings, world.clock, Verdict(), actor=ADMIN, why="")
         for months in (2, 1):  # what is not paid of what came before Hradlo
             await self._invoicing(world.today - timedelta(days=30 * months), 0.25)()
+        self._bills_until_on = world.today
 
-    async def _register(self, subscribers: list[Subscriber]) -> None:
+    async def _register(self, subscribers: list[Subscriber], billed: str = "") -> None:
+        of_service = "599.00,2024-01-01"
         rows = [
-            f"{each.number},{each.number},internet,Fiber {site},599.00,2024-01-01,{' '.join(addresses)},{site}\n"
+            f"{each.number},{each.number},internet,Fiber {site},{of_service},{' '.join(addresses)},{site},{billed}\n"
             for each in subscribers
             for site, addresses in each.addresses.items()
         ]
-        head = "contract_number,customer_number,kind,product,price,starts_on,addresses,site\n"
+        head = "contract_number,customer_number,kind,product,price,starts_on,addresses,site,billed_until_on\n"
         sheet = read_services((head + "".join(rows)).encode(), "services.csv")
         async with self._world.store.transaction() as session:
             await import_services(session, sheet, actor=ADMIN, now=self._world.clock.now())
@@ -108,6 +124,7 @@ class Deeds:
     async def mend(self) -> None:
         """Whatever still has to be done is done, and a person looks after clock and brake."""
         await self._do_what_must_be_done()
+        await self._bill()
         await self._world.work()
         await self._administer_clock()
         await self._release_brake()
@@ -129,7 +146,30 @@ class Deeds:
 
         return job
 
-    def _invoicing(self, on: date, share: float = 1.0) -> Job:
+    async def _bill(self) -> None:
+        """The month's invoices, now and then twice at once; not by a clock that is obviously wrong."""
+        world, until_on = self._world, self._bills_until_on
+        if world.truth.clock_is_wrong_by:
+            return
+        now = world.clock.now()
+
+        async def announce(session: AsyncSession, invoice_ids: Sequence[int]) -> None:
+            await mails.announce(session, invoice_ids, settings=world.settings, now=now)
+
+        async def run() -> None:
+            async for _ in bill(
+                world.store, world.settings, until_on=until_on, now=now, actor=ADMIN, announce=announce
+            ):
+                pass
+
+        runs = (run() for _ in range(self._random.choice((1, 1, 1, 2))))
+        for outcome in await asyncio.gather(*runs, return_exceptions=True):
+            if outcome is not None:
+                raise outcome
+        world.truth.billed_until_on = until_on
+
+    def _invoicing(self, on: date, share: float) -> Job:
+        """Invoices of the program that was there before."""
         rows = []
         for index, subscriber in enumerate(self._world.subscribers):
             if self._random.random() >= share:
@@ -231,6 +271,8 @@ class Deeds:
     async def _administer(self) -> None:
         random = self._random
         await self._administer_clock()
+        if self._world.truth.billed_until_on < self._bills_until_on or random.random() < 0.05:
+            await self._bill()
         if random.random() < 0.4:
             await self._release_brake()
         if random.random() < 0.15:

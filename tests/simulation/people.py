@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from random import Random
 
+BILLED_UNTIL_ON = date(2025, 12, 31)
+"""The last day that the program before Hradlo invoiced."""
 HABITS = (
     # chance, days from the due date to the payment
     (0.55, (-10, 0)),

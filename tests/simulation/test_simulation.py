@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.dunning.case import Case
+from billing.invoicing import run
 from billing.payments import importing
 from daemon import braking
 from daemon.mailer import outbox
@@ -136,6 +139,20 @@ async def test_a_payment_that_is_lost_is_found(
     monkeypatch.setattr(importing, "arrivals", lambda statements: list(arrivals(statements))[1:])
 
     assert await broken_rules(migrated_database, folder) == {2}
+
+
+async def test_a_month_that_nobody_is_invoiced_for_is_found(
+    migrated_database: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advance = run._advance
+
+    async def too_far(session: AsyncSession, due: Any) -> None:
+        await advance(session, due)
+        await session.execute(text("UPDATE service SET billed_until_on = date(billed_until_on, '+31 days')"))
+
+    monkeypatch.setattr(run, "_advance", too_far)
+
+    assert await broken_rules(migrated_database, folder, days=90) == {11}
 
 
 async def test_a_mail_that_is_sent_twice_is_found(
