@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import select
 
 from billing.money import ZERO, Money
+from billing.payments import journalled
 from billing.payments.banks.statement import StatementLine
 from billing.payments.importing import ImportReport, import_statements
-from billing.payments.operations import take_back, use_credit
+from billing.payments.operations import ignore, take_back, use_credit
 from billing.payments.returns import WaitingReturn, ignore_return, waiting_returns
 from billing.payments.rules import Received, taken_back
 from billing.payments.tables import Allocation, Payment, PaymentReturn
@@ -257,6 +258,15 @@ async def test_a_debit_of_ours_that_is_taken_back_is_nobodys_payment(store: Stor
     assert (report.new, report.ignored, report.waiting) == (1, 1, 0)
     assert await open_of(store) == {"26001": "500.00"}
     assert await problems(store) == []
+
+
+async def test_the_audit_finds_the_entry_of_a_payment_that_is_ignored_on_arrival_or_later(store: Store) -> None:
+    await take(store, replace(line("1", "500"), reverses="debit"), line("2", "300"))
+    async with store.transaction() as session:
+        await ignore(session, 2, why="interest", actor="admin:eva", now=NOW)
+
+    async with store.reading() as session:
+        assert await journalled.verify(session) == []
 
 
 # ── a person says so ────────────────────────────────────────────────────────────────────────────────────────────────
