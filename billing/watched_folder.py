@@ -15,6 +15,7 @@ import errno
 import os
 import stat
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -48,9 +49,10 @@ def scan(folder: Path, seen: Seen) -> list[Path]:
     now_there: Seen = {}
     with os.scandir(folder) as entries:
         for entry in entries:
-            if _is_candidate(entry):
-                status = entry.stat(follow_symlinks=False)
-                now_there[Path(entry.path)] = (status.st_size, status.st_mtime_ns)
+            with suppress(FileNotFoundError):  # renamed since the folder was read: the next look finds it
+                if _is_candidate(entry):
+                    status = entry.stat(follow_symlinks=False)
+                    now_there[Path(entry.path)] = (status.st_size, status.st_mtime_ns)
     ready = sorted(path for path, look in now_there.items() if seen.get(path) == look)
     seen.clear()
     seen.update(now_there)

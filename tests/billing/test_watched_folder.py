@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from billing import watched_folder
 from billing.watched_folder import Seen, content, scan
 
 
@@ -42,6 +43,23 @@ def test_a_transfer_under_way_is_left_alone(folder: Path, name: str) -> None:
     scan(folder, seen)
 
     assert scan(folder, seen) == []
+
+
+def test_a_file_that_is_renamed_during_the_look_hides_no_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.gpc", "upload"):
+        (folder / name).write_bytes(b"x")
+    seen: Seen = {}
+    scan(folder, seen)
+    is_file = watched_folder._is_candidate
+
+    def renamed_meanwhile(entry: "os.DirEntry[str]") -> bool:
+        if entry.name == "upload":
+            (folder / "upload").rename(folder / "b.gpc")
+        return is_file(entry)
+
+    monkeypatch.setattr(watched_folder, "_is_candidate", renamed_meanwhile)
+
+    assert scan(folder, seen) == [folder / "a.gpc"]
 
 
 def test_links_folders_and_pipes_are_left_alone(folder: Path, tmp_path: Path) -> None:
