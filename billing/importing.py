@@ -9,6 +9,7 @@ So a file is refused whole, with everything that is wrong with it, and one round
 
 import csv
 import io
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -133,6 +134,11 @@ def in_chunks(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
     """The values in lists that fit into one statement of every database."""
     for start in range(0, len(values), _CHUNK_ROWS):
         yield values[start : start + _CHUNK_ROWS]
+
+
+def storable(file_name: str) -> str:
+    """A file's name as a database takes it: what is not UTF-8 in it (old FTP programs) is written as ``\\xfd``."""
+    return os.fsencode(file_name).decode("utf-8", "backslashreplace")
 
 
 def iso_date(text: str) -> date:

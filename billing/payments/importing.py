@@ -14,6 +14,7 @@ from typing import Any, cast
 from sqlalchemy import Table, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.importing import storable
 from billing.money import ZERO, Money
 from billing.payments import ledger, open_items, rules
 from billing.payments.arrivals import Arrival, Key, Likeness, arrivals, twins, unknown, withdrawals
@@ -134,7 +135,7 @@ async def _statement_id(session: AsyncSession, statement: Statement, source: str
     known = await session.scalar(select(BankStatement.id).filter_by(**row).order_by(BankStatement.id).limit(1))
     if known is not None:
         return known
-    written = insert(BankStatement).values(**row, source=source, imported_at=now).returning(BankStatement.id)
+    written = insert(BankStatement).values(**row, source=storable(source), imported_at=now).returning(BankStatement.id)
     return (await session.execute(written)).scalar_one()
 
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 from sqlalchemy import Table, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.importing import in_chunks
+from billing.importing import in_chunks, storable
 from billing.store import journal
 from billing.voip.deck_file import Changes, DeckRow, compared, oddities, read_deck
 from billing.voip.rating import Deck, DeckHead, Rate
@@ -173,7 +173,7 @@ async def _write(
         version=uuid4().hex,
         name=report.name,
         valid_from_at=report.valid_from_at,
-        source=source,
+        source=storable(source),
         sha256=hashlib.sha256(data).hexdigest(),
         imported_at=now,
         imported_by=actor,

@@ -1,13 +1,15 @@
 """The watched folder: statements are taken when they are complete, once, and end up where a person looks."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from billing.payments.folder import import_ready
 from billing.payments.importing import ImportReport
+from billing.payments.tables import BankStatement
 from billing.store.engine import Store
 from billing.watched_folder import Outcome, Seen
 from config.settings import Payments, Settings
@@ -113,6 +115,18 @@ async def test_a_bad_file_does_not_keep_the_others_from_their_turn(store: Store,
     outcomes = await look_twice(store, folder)
 
     assert [(outcome.name, outcome.report is None) for outcome in outcomes] == [("a.json", True), ("b.json", False)]
+
+
+async def test_a_name_in_another_encoding_is_no_worse_than_any_other(store: Store, folder: Path) -> None:
+    name = os.fsdecode("v\xfdpis.json".encode("cp1250"))  # as FTP from Windows leaves it
+    (folder / name).write_bytes(fio_file((1, 200.0, "1001")))
+
+    (outcome,) = await look_twice(store, folder)
+
+    assert (outcome.name, outcome.report is None) == (name, False)
+    assert names(folder) == [f"imported/{name}"]
+    async with store.reading() as session:
+        assert await session.scalar(select(BankStatement.source)) == "v\\xfdpis.json"
 
 
 async def test_a_second_file_of_the_same_name_gets_a_name_of_its_own(store: Store, folder: Path) -> None:
