@@ -7,7 +7,9 @@ speaks for others, or it was forged.
 
 import ipaddress
 import socket
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from billing.customers.mail_address import one_line
 
 FORWARDING_HEADERS = frozenset(
     {
@@ -33,7 +35,8 @@ def source_address(peername: object) -> str | None:
         return text
     if text.startswith(_V4_MAPPED) and "." in text:
         return text[len(_V4_MAPPED) :]
-    return str(ipaddress.IPv6Address(text.partition("%")[0]))
+    address = ipaddress.IPv6Address(text.partition("%")[0])
+    return str(address.ipv4_mapped or address)
 
 
 def packed(address: str) -> bytes:
@@ -44,6 +47,11 @@ def packed(address: str) -> bytes:
 def limit_key(address: str) -> str | bytes:
     """What is counted as one source: an IPv4 address, or an IPv6 /64."""
     return packed(address)[:_SUBSCRIBER_BYTES_V6] if ":" in address else address
+
+
+def user_agent_of(headers: Mapping[str, str]) -> str:
+    """What the browser calls itself, to be kept: bytes that are no text, and what moves a cursor, become spaces."""
+    return one_line(headers.get("User-Agent", ""))
 
 
 def speaks_for_others(header_names: Iterable[str]) -> bool:
@@ -63,9 +71,10 @@ def address_behind(peer: str, forwarded_for: Sequence[str], proxies: Collection[
     named = [part.strip() for value in forwarded_for for part in value.split(",")]
     for text in reversed(named):
         try:
-            address = str(ipaddress.ip_address(text))
+            ipaddress.ip_address(text)
         except ValueError:
             return peer
+        address = source_address((text,)) or peer
         if address not in proxies:
             return address
     return peer

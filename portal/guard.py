@@ -14,7 +14,7 @@ from structlog import get_logger
 
 from config.errors import NotFound
 from config.i18n import N_
-from portal.forms import own_path
+from portal.forms import own_path, read_form
 from portal.pages import SECURITY_HEADERS
 from portal.zone import TOKEN, VISITOR, ZONE, Zone
 
@@ -75,7 +75,7 @@ async def knows_who(request: web.Request, handler: Handler) -> web.StreamRespons
     """Finds the session, and sends whoever has none to the log-in."""
     zone = request.app[ZONE]
     token = request.cookies.get(zone.session_cookie, "")
-    if token and len(token) <= _TOKEN_LENGTH_MAX:
+    if token and len(token) <= _TOKEN_LENGTH_MAX and token.isascii():
         visitor = await zone.find_visitor(token)
         if visitor is not None:
             request[VISITOR], request[TOKEN] = visitor, token
@@ -95,14 +95,12 @@ def _login_path(request: web.Request) -> str:
 @web.middleware
 async def believes_forms(request: web.Request, handler: Handler) -> web.StreamResponse:
     """A change needs our own page behind it: by origin, and once logged in by the session's token, too."""
-    if request.method not in ("GET", "HEAD"):
+    is_known = request.match_info.http_exception is None
+    if is_known and request.method not in ("GET", "HEAD"):
         zone = request.app[ZONE]
         if not _is_own_page(request, zone):
             raise web.HTTPForbidden
-        try:
-            form = await request.post()
-        except ValueError as error:  # a body that is not what its head says
-            raise web.HTTPBadRequest from error
+        form = await read_form(request)
         if TOKEN in request and not hmac.compare_digest(
             str(form.get("csrf", "")).encode(), zone.csrf(request[TOKEN]).encode()
         ):

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.web_urldispatcher import MaskDomain, MatchedSubAppResource
 
 from portal.guard import NEEDS_LOGIN, Handler, answers, believes_forms, knows_who
 from portal.zone import ZONE, Zone
@@ -28,7 +29,9 @@ def make_zone_app(zone: Zone, routes: Iterable[Route]) -> web.Application:
     app[ZONE] = zone
     for route in routes:
         handler = _for_customers(route.handler) if route.who == "customer" else route.handler
-        app.router.add_route(route.method, route.path, handler)
+        methods = ("GET", "HEAD") if route.method == "GET" else (route.method,)
+        for method in methods:
+            app.router.add_route(method, route.path, handler)
     return app
 
 
@@ -38,7 +41,15 @@ def by_host(zones: Mapping[str, web.Application], otherwise: web.Application) ->
     for host, zone in zones.items():
         app.add_domain(host, zone)
     app.add_domain("*", otherwise)
+    app.router.register_resource(MatchedSubAppResource(_NoHost("*"), otherwise))
     return app
+
+
+class _NoHost(MaskDomain):
+    """Who names no host at all, as HTTP/1.0 may; no mask of a name fits that."""
+
+    async def match(self, request: web.Request) -> bool:
+        return not request.headers.get(hdrs.HOST)
 
 
 def _for_customers(handler: Handler) -> Handler:

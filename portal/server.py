@@ -6,6 +6,7 @@ Sockets come from systemd, so that a restart refuses nobody, or are opened here.
 """
 
 import asyncio
+import logging
 import resource
 import socket
 import ssl
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from billing.invoicing.documents.isdoc import isdoc
 from billing.invoicing.documents.rendering import Renderer
@@ -29,6 +31,7 @@ from portal.captive_api import make_captive_app
 from portal.customer.app import make_portal_app
 from portal.customer.office import Office
 from portal.exchange.app import make_exchange_app
+from portal.gate import Gate
 from portal.limits import ConnectionLimit, Rate, RequestLimit
 from portal.notice.app import make_notice_app
 from portal.notice.counters import Counters
@@ -45,6 +48,8 @@ _DESCRIPTORS_RESERVED = 100
 """For the database, logs and listeners."""
 _SHUTDOWN_SECONDS = 5.0
 _ZONE_KEEPALIVE_SECONDS = 20.0
+_ZONES_PART = 8
+"""Of all connections, the portal with the VoIP zone may have one in so many, and the exchange, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +93,12 @@ async def serve(
             renderer = await stack.enter_async_context(Renderer.of(settings))
             office = Office(settings, store, clock, ring, documents=_documents(store, renderer))
             zones = make_zones_app(office, Booth(settings, store, clock, ring) if settings.voip.url else None)
-            await stack.enter_async_context(_serving_zone(zones, _portal_tls(settings), of_portal))
+            proxies = [str(address) for address in settings.portal.trusted_proxies]
+            await stack.enter_async_context(_serving_zone(zones, of_portal, proxies, _portal_tls(settings)))
         if of_exchange:
             exchange = make_exchange_app(settings, store, clock, ring)
-            await stack.enter_async_context(_serving_zone(exchange, None, of_exchange))
+            proxies = [str(address) for address in settings.voip.exchange_addresses]
+            await stack.enter_async_context(_serving_zone(exchange, of_exchange, proxies))
         every = (*chain.from_iterable(plain), *encrypted, *of_portal, *of_exchange)
         addresses = tuple(item.getsockname()[:2] for item in every)
         async with asyncio.TaskGroup() as group:
@@ -149,7 +156,7 @@ def _rules(settings: Settings, way: Reception, clock: Clock, directory: Director
         requests=RequestLimit(Rate.per_minute(notice.requests_per_minute)),
         connections=ConnectionLimit(notice.connections_per_address),
         timeout_seconds=notice.headers_timeout_seconds,
-        total_max=(_raised_descriptor_limit() - _DESCRIPTORS_RESERVED) // len(receptions(settings)),
+        total_max=(_connections_max() - 2 * _connections_max() // _ZONES_PART) // len(receptions(settings)),
     )
 
 
@@ -161,6 +168,10 @@ def _wanted_signer(settings: Settings, site: str, clock: Clock, directory: Direc
         return "" if contract_id is None else tokens.sign_wanted(url, address, contract_id, clock.now())
 
     return sign
+
+
+def _connections_max() -> int:
+    return _raised_descriptor_limit() - _DESCRIPTORS_RESERVED
 
 
 def _raised_descriptor_limit() -> int:
@@ -215,22 +226,37 @@ def _documents(store: Store, renderer: Renderer) -> Callable[[int, str], Awaitab
 
 @asynccontextmanager
 async def _serving_zone(
-    app: web.Application, tls: ssl.SSLContext | None, sockets: Sequence[socket.socket]
+    app: web.Application, sockets: Sequence[socket.socket], proxies: Sequence[str], tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[None]:
     """A zone (`zone.py`): by its own certificate, or in plain HTTP for a proxy that has one; or the exchange's side."""
+    loop = asyncio.get_running_loop()
+    logging.getLogger("aiohttp.server").addFilter(_is_no_rubbish)
     runner = web.AppRunner(
         app,
         access_log=None,
         keepalive_timeout=_ZONE_KEEPALIVE_SECONDS,
+        auto_decompress=False,  # nothing that we take is compressed: no bomb, and no codec's own errors
         shutdown_timeout=_SHUTDOWN_SECONDS,
     )
     await runner.setup()
+    gate = Gate(cast(web.Server, runner.server), frozenset(proxies), _connections_max() // _ZONES_PART)
+    servers = [
+        await loop.create_server(
+            gate, sock=item, ssl=tls, backlog=_BACKLOG, ssl_handshake_timeout=_ZONE_KEEPALIVE_SECONDS if tls else None
+        )
+        for item in sockets
+    ]
     try:
-        for item in sockets:
-            await web.SockSite(runner, item, ssl_context=tls, backlog=_BACKLOG).start()
         yield
     finally:
+        for server in servers:
+            server.close()
         await runner.cleanup()
+
+
+def _is_no_rubbish(record: logging.LogRecord) -> bool:
+    """What is no HTTP is a stranger's doing, answered with 400: a traceback for each would let them fill the disk."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _open(endpoint: str) -> socket.socket:

@@ -143,9 +143,6 @@ class Zone(ABC):
         proxies = {str(address) for address in self.settings.portal.trusted_proxies}
         return address_behind(peer, request.headers.getall("X-Forwarded-For", []), proxies)
 
-    def user_agent_of(self, request: web.Request) -> str:
-        return cast(str, request.headers.get("User-Agent", ""))
-
     def source_of(self, request: web.Request) -> str | bytes:
         """What limits count as one source: an IPv4 address, or an IPv6 subscriber's whole /64."""
         return limit_key(self.address_of(request))

@@ -21,7 +21,7 @@ from billing.customers.passwords import hash_password, password_problem, verify_
 from billing.customers.portal_mails import password_link
 from billing.store import outbox
 from config.i18n import N_
-from portal.client_address import limit_key
+from portal.client_address import limit_key, user_agent_of
 from portal.customer.browsers import browser_name
 from portal.customer.office import OFFICE, Office, customer_of
 from portal.forms import own_path, see, spend, text_of
@@ -77,7 +77,7 @@ async def _enter(request: web.Request, customer_id: int, path: str) -> web.Strea
     office = request.app[OFFICE]
 
     async def open_session(session: AsyncSession) -> str:
-        source_address, user_agent = office.address_of(request), office.user_agent_of(request)
+        source_address, user_agent = office.address_of(request), user_agent_of(request.headers)
         return await logins.open_session(
             session, customer_id, source_address=source_address, user_agent=user_agent, now=office.now()
         )

@@ -20,8 +20,8 @@ from billing.dunning import notices
 from billing.services.operations import contract_of
 from billing.store.clock_guard import require_plausible
 from config.i18n import LANGUAGES
-from portal.client_address import speaks_for_others
-from portal.notice.desk import Desk, peer_of, user_agent_of
+from portal.client_address import speaks_for_others, user_agent_of
+from portal.notice.desk import Desk, peer_of
 from portal.notice.pages import CHANGED, EXPIRED, Asking, Page
 from portal.notice.requests import Request
 from portal.notice.tokens import ShownNotice, is_recent
@@ -99,7 +99,7 @@ async def receive(desk: Desk, request: web.Request) -> Outcome:
             view=view,
             site=desk.site,
             source_address=address,
-            user_agent=user_agent_of(request),
+            user_agent=user_agent_of(request.headers),
             language=asking.language,
             text=page.text,
             token=token,

@@ -18,9 +18,10 @@ from billing.services.operations import contract_of
 from billing.store.engine import Store
 from config.clock import Clock
 from config.settings import Settings
+from portal.client_address import user_agent_of
 from portal.notice import acknowledging
 from portal.notice.counters import Counters
-from portal.notice.desk import Desk, peer_of, user_agent_of
+from portal.notice.desk import Desk, peer_of
 from portal.notice.head import BODY_BYTES_MAX
 from portal.notice.pages import SECURITY_HEADERS, Page
 from portal.notice.reception import Reception
@@ -97,7 +98,7 @@ async def _send(
     await response.prepare(request)
     await response.write_eof()
     if view.notice_id is not None and page.text and _may_be_seen(request):
-        await _keep_showing(desk, view.notice_id, page.text, address, user_agent_of(request))
+        await _keep_showing(desk, view.notice_id, page.text, address, user_agent_of(request.headers))
     return response
 
 

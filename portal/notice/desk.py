@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import cast
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -91,7 +90,3 @@ def peer_of(request: web.Request) -> str:
     if address is None:
         raise web.HTTPBadRequest
     return address
-
-
-def user_agent_of(request: web.Request) -> str:
-    return cast(str, request.headers.get("User-Agent", ""))

@@ -18,6 +18,7 @@ from billing.voip import logins, operations
 from billing.voip.operations import ENDING_DIGITS
 from billing.voip.tables import VoipNumber
 from config.i18n import N_
+from portal.client_address import user_agent_of
 from portal.forms import own_path, spend, text_of
 from portal.guard import page
 from portal.sessions import change_problem, enter
@@ -65,7 +66,7 @@ async def _enter(request: web.Request, number_id: int, path: str) -> web.StreamR
 
     async def open_session(session: AsyncSession) -> str:
         number = await session.get_one(VoipNumber, number_id)
-        source_address, user_agent = booth.address_of(request), booth.user_agent_of(request)
+        source_address, user_agent = booth.address_of(request), user_agent_of(request.headers)
         return await logins.open_session(
             session, number, source_address=source_address, user_agent=user_agent, now=booth.now()
         )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.client_address import limit_key, source_address, speaks_for_others
+from portal.client_address import address_behind, limit_key, source_address, speaks_for_others, user_agent_of
 
 
 @pytest.mark.parametrize(
@@ -10,6 +10,7 @@ from portal.client_address import limit_key, source_address, speaks_for_others
     [
         (("10.1.2.3", 40000), "10.1.2.3"),
         (("::ffff:10.1.2.3", 40000, 0, 0), "10.1.2.3"),
+        (("::ffff:a01:203", 40000, 0, 0), "10.1.2.3"),
         (("2001:db8::1", 40000, 0, 0), "2001:db8::1"),
         (("fe80::1%eth0", 40000, 0, 2), "fe80::1"),
         (None, None),
@@ -23,6 +24,30 @@ def test_the_socket_says_who_is_asking(peername: object, address: str | None) ->
 def test_all_addresses_of_one_ipv6_subscriber_are_one_source() -> None:
     assert limit_key("2001:db8:0:1::1") == limit_key("2001:db8:0:1:ffff::2")
     assert limit_key("2001:db8:0:1::1") != limit_key("2001:db8:0:2::1")
+
+
+@pytest.mark.parametrize(
+    ("named", "address"),
+    [
+        ("203.0.113.5", "203.0.113.5"),
+        ("::ffff:203.0.113.5", "203.0.113.5"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("10.0.0.1, 203.0.113.5", "203.0.113.5"),
+        ("203.0.113.5:8080", "127.0.0.1"),
+        ("", "127.0.0.1"),
+    ],
+)
+def test_a_proxy_of_ours_says_who_is_asking_however_it_writes_an_address(named: str, address: str) -> None:
+    assert address_behind("127.0.0.1", [named], {"127.0.0.1"}) == address
+    assert limit_key(address)
+
+
+def test_what_a_browser_calls_itself_is_kept_on_one_line_and_as_text() -> None:
+    assert (
+        user_agent_of({"User-Agent": "Moz\udcff\x1b[2Jilla\r\n/5.0 \N{RIGHT-TO-LEFT OVERRIDE}"}) == "Moz [2Jilla /5.0"
+    )
+    assert user_agent_of({}) == ""
 
 
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "forwarded", "X-REAL-IP", "Client-IP", "Via", "CF-Connecting-IP"])
