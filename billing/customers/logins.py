@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.passwords import new_token, token_sha256
@@ -20,6 +20,9 @@ from billing.store import journal
 ACTOR = "customer"
 _TOUCH_EVERY = timedelta(minutes=1)
 _ADDRESSES_KNOWN = 50
+PASSWORD_LINKS_MAX = 3
+"""So many links for a password are good at the same time: anybody may ask for one, so one more must neither end those
+that the customer has in the mail, nor fill the mailbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +173,21 @@ async def set_password(
 async def make_link(
     session: AsyncSession, kind: str, customer_id: int, email: str, *, lasts: timedelta, now: datetime
 ) -> str:
-    """A one-time link to be mailed to `email`; returns its token. An older one of its kind ends."""
+    """A one-time link to be mailed to `email`; returns its token. Of links for a new address, the older one ends."""
     older = (OneTimeLink.customer_id == customer_id) & (OneTimeLink.kind == kind) & OneTimeLink.used_at.is_(None)
-    await session.execute(update(OneTimeLink).where(older).values(used_at=now))
+    if kind == "email":
+        await session.execute(update(OneTimeLink).where(older).values(used_at=now))
     token = new_token()
     row = {"kind": kind, "customer_id": customer_id, "email": email, "created_at": now, "expires_at": now + lasts}
     await session.execute(insert(OneTimeLink).values(token_sha256=token_sha256(token), **row))
     return token
+
+
+async def may_mail_password_link(session: AsyncSession, customer_id: int, now: datetime) -> bool:
+    """Whether one more link for a password may be made: not while the customer has enough of them."""
+    mine = (OneTimeLink.customer_id == customer_id) & (OneTimeLink.kind == "password")
+    good = mine & OneTimeLink.used_at.is_(None) & (OneTimeLink.expires_at > now)
+    return (await session.scalar(select(func.count()).where(good)) or 0) < PASSWORD_LINKS_MAX
 
 
 async def link(session: AsyncSession, kind: str, token: str, now: datetime) -> tuple[int, str] | None:

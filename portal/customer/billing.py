@@ -4,6 +4,7 @@ from aiohttp import web
 
 from billing.dunning.extensions import extend, extensions_for
 from billing.money import Money
+from billing.store import journal
 from config.errors import NotAllowed
 from portal.customer import accounts, overview
 from portal.customer.office import OFFICE, customer_of
@@ -65,6 +66,7 @@ async def ask_extension(request: web.Request) -> web.StreamResponse:
     office, who, form = request.app[OFFICE], customer_of(request), await request.post()
     number = text_of(form.get("contract"), 10)
     async with office.store.transaction() as session:
+        await journal.lock(session)  # the debt that is looked at is the one that the promise is given for
         contracts = await overview.balances(session, who.customer_id, office.settings, office.policy, office.now())
         mine = next((each for each in contracts if each.number == number), None)
         if mine is None:

@@ -18,6 +18,7 @@ from structlog import get_logger
 
 from billing.dunning import notices
 from billing.services.operations import contract_of
+from billing.store import journal
 from billing.store.clock_guard import require_plausible
 from config.i18n import LANGUAGES
 from portal.client_address import speaks_for_others, user_agent_of
@@ -86,6 +87,7 @@ async def receive(desk: Desk, request: web.Request) -> Outcome:
     now = desk.clock.now()
     async with desk.store.transaction() as session:
         await require_plausible(session, now)
+        await journal.lock(session)  # nobody pays, moves or answers between what is read here and what is written
         view, asking = await _view(desk, session, address, shown, wanted_token)
         if view.acknowledged_at is not None and view.notice_id == shown.notice_id:
             return Outcome(view.contract_id, shown.notice_id, False, asking)

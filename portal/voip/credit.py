@@ -14,6 +14,7 @@ from aiohttp import web
 
 from billing.dunning.payment_order import PaymentOrder
 from billing.money import Money
+from billing.store import journal
 from billing.voip import logins, operations, topping_up
 from billing.voip.topping_up import CapReached, TopUp
 from config.errors import NotAllowed, NotFound
@@ -81,6 +82,7 @@ async def confirm(request: web.Request) -> web.StreamResponse:
     amount, key = _coupon(booth, form.get("amount")), text_of(form.get("key"), topping_up.KEY_LENGTH_MAX)
     try:
         async with booth.store.transaction() as session:
+            await journal.lock(session)  # of two questions at once, the second is overtaken by the first
             made = await topping_up.top_ups(session, who.number_id)
             known = await topping_up.known(session, who.number_id, amount, key)
             if known is None and not hmac.compare_digest(

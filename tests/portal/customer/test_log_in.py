@@ -1,11 +1,13 @@
 """Coming in and going out: sessions, wrong passwords, forgotten ones, and limits."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from billing.customers import passwords
+from billing.customers import logins, passwords
 from billing.store.engine import Store
+from portal.customer import signing_in
 from portal.customer.office import Office
 from portal.forms import own_path
 from tests.portal.customer.house import JANA, PASSWORD, Browser, House, house
@@ -220,6 +222,57 @@ async def test_asking_for_a_link_tells_nobody_whether_the_number_exists(portal: 
 
     assert (known.status, known.location) == (unknown.status, unknown.location)
     assert len(await portal.mails()) == 1
+
+
+async def test_an_answer_about_a_link_comes_no_sooner_when_the_number_does_not_exist(
+    portal: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept, real = list[float](), asyncio.sleep
+
+    async def spy(seconds: float) -> None:
+        slept.append(seconds)
+        await real(0)
+
+    monkeypatch.setattr("portal.customer.signing_in.asyncio.sleep", spy)
+    for number in (JANA, "999"):
+        await portal.browser().post("/forgot", number=number)
+
+    assert slept.count(signing_in.FORGOT_SECONDS) == 2
+
+
+async def test_a_stranger_who_asks_for_links_ends_none_and_fills_no_mailbox(portal: House) -> None:
+    await portal.browser().post("/forgot", number=JANA)
+    first = await portal.link_in_last_mail()
+    for _ in range(5):
+        portal.office.mails._tats.clear()  # they have many addresses
+        await portal.browser().post("/forgot", number=JANA)
+
+    assert len(await portal.mails()) == logins.PASSWORD_LINKS_MAX
+    assert (await portal.browser().get(first)).status == 200
+    portal.clock.advance(minutes=61)
+    portal.office.mails._tats.clear()
+    await portal.browser().post("/forgot", number=JANA)
+    assert (await portal.browser().get(await portal.link_in_last_mail())).status == 200
+
+
+async def test_a_new_password_ends_every_link_for_one(portal: House) -> None:
+    links = []
+    for _ in range(2):
+        await portal.browser().post("/forgot", number=JANA)
+        links.append((await portal.link_in_last_mail()).partition("?t=")[2])
+
+    assert (await portal.browser().post("/reset", t=links[0], new=NEW_PASSWORD)).status == 303
+    assert (await portal.browser().post("/reset", t=links[1], new="yet-another-one")).status == 422
+
+
+async def test_of_many_who_use_a_link_at_once_one_gets_in(portal: House) -> None:
+    await portal.browser().post("/forgot", number=JANA)
+    token = (await portal.link_in_last_mail()).partition("?t=")[2]
+
+    tries = (portal.browser().post("/reset", t=token, new=f"{NEW_PASSWORD}-{n}") for n in range(8))
+    statuses = [answer.status for answer in await asyncio.gather(*tries)]
+
+    assert sorted(statuses) == [303, *[422] * 7]
 
 
 async def test_a_token_is_stored_as_its_hash_only(portal: House, jana: Browser) -> None:

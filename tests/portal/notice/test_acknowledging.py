@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.dunning.tables import AcknowledgedInvoice, Acknowledgement, Notice
 from billing.invoicing.tables import Invoice
 from billing.money import Money
 from billing.services.tables import ServiceAddress
+from billing.store import journal
 from billing.store.engine import Store
 from billing.store.tables import JournalEntry
 from portal.client_address import FORWARDING_HEADERS
@@ -273,15 +275,43 @@ async def test_a_token_of_an_earlier_notice_does_not_count_for_the_next(web: Gat
         assert (await web.acknowledge(page.token)).status == 409
 
 
-async def test_an_address_that_has_moved_to_another_contract_does_not_count_for_the_old_one(web: Gateway) -> None:
-    page = await web.ask()
-    async with web.store.transaction() as session:
+async def give_annas_address_to_boris(store: Store) -> None:
+    async with store.transaction() as session:
         address = await session.scalar(select(ServiceAddress).where(ServiceAddress.network == BORIS))
         assert address is not None
         service_id = address.service_id
         await session.execute(delete(ServiceAddress))
         await session.flush()
         session.add(ServiceAddress(service_id=service_id, network=ANNA))
+
+
+@pytest.mark.postgres
+async def test_an_address_that_moves_while_the_acknowledgement_waits_for_others_does_not_count_for_the_old_one(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, real, moved = Store.open(postgres_url), journal.lock, list[str]()
+    await add_subscriber(store, "1001", [ANNA])
+    await add_subscriber(store, "1002", [BORIS])
+
+    async def lock_when_somebody_else_is_done(session: AsyncSession) -> None:
+        if not moved:
+            moved.append(ANNA)
+            await give_annas_address_to_boris(store)
+        await real(session)
+
+    async with gateway(store, tmp_path) as web:
+        page = await web.ask()
+        monkeypatch.setattr("billing.store.journal.lock", lock_when_somebody_else_is_done)
+        answer = await web.acknowledge(page.token)
+
+    assert (answer.status, moved) == (409, [ANNA])
+    assert await acknowledgements(store) == []
+    await store.close()
+
+
+async def test_an_address_that_has_moved_to_another_contract_does_not_count_for_the_old_one(web: Gateway) -> None:
+    page = await web.ask()
+    await give_annas_address_to_boris(web.store)
 
     async with nothing_changes(web):
         again = await web.acknowledge(page.token)
