@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from holidays.utils import list_supported_countries
 
+from config.counting import counted
 from config.errors import Problem
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _dunning_problems(settings: Settings) -> list[Problem | None]:
     late = [str(days) for days in sorted(set(settings.dunning.reminder_days)) if days >= notice_days]
     if not late:
         return []
-    message = f"{', '.join(late)} would never be sent: the notice comes after {notice_days} days"
+    message = f"{', '.join(late)} would never be sent: the notice comes after {counted(notice_days, 'day')}"
     return [Problem("[dunning] reminder_days", message)]
 
 

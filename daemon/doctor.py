@@ -19,6 +19,7 @@ from billing.services.sites import sites
 from billing.store.clock_guard import require_plausible
 from billing.store.engine import Store
 from config.clock import Clock
+from config.counting import counted
 from config.errors import ClockBehind, DriverError, HradloError
 from config.setting_types import MAIN_SITE
 from config.settings import Settings
@@ -157,7 +158,7 @@ async def _site(name: str, site: str, driver: Driver) -> list[Finding]:
         return [Finding(what, False, error.message, error.remedy)]
     if not observed.is_installed:
         return [Finding(what, False, "Hradlo's rules are not installed", "A running engine installs them by itself.")]
-    return [Finding(what, True, f"{len(observed.lines)} restricted addresses")]
+    return [Finding(what, True, counted(len(observed.lines), "restricted address", "restricted addresses"))]
 
 
 def _of_router(site: str, remark: Remark) -> Finding:

@@ -21,6 +21,7 @@ from billing.services.sites import Report, report
 from billing.store.engine import Store
 from billing.store.presence import Presence
 from config.clock import Clock, monotonic_seconds
+from config.counting import counted
 from config.errors import ClockBehind, HradloError
 from config.settings import Settings
 from daemon import doorbell, metrics, sdnotify
@@ -84,9 +85,9 @@ class Engine:
         reached = [site for site in self._sites if not site.trouble]
         restricted = sum(len(known.lines_at(site.name)) for site in self._sites)
         why = ", ".join(dict.fromkeys(str(reason.why) for reason in known.verdict.reasons))
-        sites = f"{len(reached)} of {len(self._sites)} sites reached"
+        sites = f"{len(reached)} of {counted(len(self._sites), 'site')} reached"
         held = f"; new restrictions are held: {why}" if why else ""
-        return f"Running as engine: {restricted} lines restricted, {sites}{held}."
+        return f"Running as engine: {counted(restricted, 'line')} restricted, {sites}{held}."
 
     # ── looks ───────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -17,13 +17,14 @@ from billing.dunning.workdays import working_day
 from billing.store import journal
 from billing.store.engine import Store
 from config.clock import Clock
+from config.counting import counted
 from config.settings import Settings
 from daemon.admin_mail import proposals_in_words, report_mail
 from daemon.braking import Verdict
 from daemon.deciding import Decider
 
 FORESEEN = timedelta(days=7)
-FORESEEN_WORDS = {"reminder": "reminders", "notice": "notices", "suspended": "suspensions"}
+FORESEEN_WORDS = {"reminder": "reminder", "notice": "notice", "suspended": "suspension"}
 
 
 class DailyReport:
@@ -61,7 +62,7 @@ class DailyReport:
 def _in_short(verdict: Verdict, settings: Settings) -> str:
     if settings.enforcement.mode == "monitor":
         return f"{len(verdict.held_proposals)} would be restricted (it only monitors)"
-    return f"{len(verdict.held_proposals)} are held" if verdict.reasons else "nothing is held"
+    return f"{counted(len(verdict.held_proposals), 'is', 'are')} held" if verdict.reasons else "nothing is held"
 
 
 def _held(verdict: Verdict) -> Iterator[str]:
@@ -77,7 +78,7 @@ def _happened(runs: list[RunSummary]) -> Iterator[str]:
     yield "In the last 24 hours:"
     for run in runs:
         undone = ", undone" if run.undone_at else ""
-        yield f"- run {run.run}: {run.notices} notices, {run.suspensions} suspensions{undone}"
+        yield f"- run {run.run}: {run.counts}{undone}"
     if not runs:
         yield "- nobody was restricted"
     yield ""
@@ -85,7 +86,7 @@ def _happened(runs: list[RunSummary]) -> Iterator[str]:
 
 def _foreseen(counts: Counter[str]) -> Iterator[str]:
     yield f"In the next {FORESEEN.days} days, if nobody pays or acknowledges:"
-    yield from (f"- {counts[what]} {words}" for what, words in FORESEEN_WORDS.items())
+    yield from (f"- {counted(counts[what], word)}" for what, word in FORESEEN_WORDS.items())
     yield ""
 
 

@@ -19,6 +19,7 @@ from billing.store.clock_guard import require_plausible
 from billing.store.engine import Store
 from billing.store.tables import Mail
 from billing.voip import waiting as calls
+from config.counting import counted
 from config.errors import ClockBehind, HradloError
 from config.settings import Settings
 from daemon.engine import only_engine
@@ -72,13 +73,16 @@ class Status:
         yield from self._advice_on_the_brake()
         yield from self._advice_on_sites()
         if self.parked:
-            yield f"{self.parked} contracts are parked for absurd facts: hradlo show CONTRACT says which."
+            parked = counted(self.parked, "contract is", "contracts are")
+            yield f"{parked} parked for absurd facts: hradlo show CONTRACT says which."
         if self.payments_waiting:
-            yield f"{self.payments_waiting} payments wait for a person: hradlo payments unmatched"
+            waiting = counted(self.payments_waiting, "payment waits", "payments wait")
+            yield f"{waiting} for a person: hradlo payments unmatched"
         if self.calls_waiting:
-            yield f"{self.calls_waiting} telephone calls wait for a person: hradlo voip calls waiting"
+            waiting = counted(self.calls_waiting, "telephone call waits", "telephone calls wait")
+            yield f"{waiting} for a person: hradlo voip calls waiting"
         if self.mails_failed:
-            yield f"{self.mails_failed} mails were refused for good: look at the addresses."
+            yield f"{counted(self.mails_failed, 'mail was', 'mails were')} refused for good: look at the addresses."
         if not self.last_statement_imported_at:
             yield "No bank statement was ever imported: hradlo payments import FILE"
 
@@ -148,7 +152,7 @@ async def brake_state(session: AsyncSession) -> str:
 async def _last_run(session: AsyncSession, settings: Settings) -> str:
     for run in await brake.last_runs(session, 1):
         undone = ", undone" if run.undone_at else ""
-        counts = f"{run.notices} notices, {run.suspensions} suspensions{undone}"
+        counts = f"{run.counts}{undone}"
         return f"{run.run} ({_local(run.at, settings)}): {counts}"
     return ""
 

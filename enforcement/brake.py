@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from config.counting import counted
 from enforcement.state import LineState
 
 
@@ -125,7 +126,7 @@ class Held:
     reasons: tuple[Reason, ...]
 
 
-WORDS = {LineState.NOTICE: "notices", LineState.SUSPENDED: "suspensions"}
+WORDS = {LineState.NOTICE: "notice", LineState.SUSPENDED: "suspension"}
 
 
 def judge(
@@ -146,8 +147,8 @@ def _of_volume(proposed: int, line: LineState, history: History, limits: Limits)
     if proposed and proposed + before > allowed:
         yield Reason(
             Why.VOLUME,
-            f"{proposed} new {WORDS[line]} and {before} in the last 24 hours are more than {allowed}, "
-            f"the limit for {history.open_lines} open lines",
+            f"{counted(proposed, f'new {WORDS[line]}')} and {before} in the last 24 hours are more than {allowed}, "
+            f"the limit for {counted(history.open_lines, 'open line')}",
         )
 
 
@@ -159,7 +160,8 @@ def _of_freshness(freshness: Freshness, limits: Limits) -> Iterable[Reason]:
     elif freshness.age_days > limits.statement_age_days:
         yield Reason(
             Why.STALE,
-            f"the last bank statement is {freshness.age_days} working days old, more than {limits.statement_age_days}",
+            f"the last bank statement is {counted(freshness.age_days, 'working day')} old, "
+            f"more than {limits.statement_age_days}",
         )
     yield from (Reason(Why.GAP, words) for words in freshness.gaps)
     yield from (Reason(Why.THIN, words) for words in freshness.thin)

@@ -19,6 +19,7 @@ from billing.dunning.policy import Policy
 from billing.dunning.tables import BrakeHold, BrakeRelease, Released, Restriction, Run, Standing
 from billing.services.tables import Service, ServiceAddress
 from billing.store import journal
+from config.counting import counted
 from config.settings import Settings
 
 RELEASE_VALID = timedelta(hours=2)
@@ -189,6 +190,11 @@ class RunSummary:
     suspensions: int
     undone_at: datetime | None
 
+    @property
+    def counts(self) -> str:
+        """How many it restricted, in words."""
+        return f"{counted(self.notices, 'notice')}, {counted(self.suspensions, 'suspension')}"
+
     def as_json(self) -> dict[str, object]:
         return asdict(self)
 
@@ -247,10 +253,8 @@ async def _counts(session: AsyncSession, run_ids: Sequence[int]) -> dict[tuple[i
     return {(run_id, line): count for run_id, line, count in await session.execute(query)}
 
 
-async def contracts_of_run(session: AsyncSession, run_id: int) -> list[int] | None:
-    """Whom a run restricted; None when there is no such run."""
-    if await session.scalar(select(Run.id).where(Run.id == run_id)) is None:
-        return None
+async def contracts_of_run(session: AsyncSession, run_id: int) -> list[int]:
+    """Whom a run restricted."""
     return list((await session.scalars(select(Restriction.contract_id).where(Restriction.run_id == run_id))).all())
 
 

@@ -12,6 +12,7 @@ from billing.dunning.facts import Decision, Facts
 from billing.dunning.policy import Policy
 from billing.dunning.rules import after, decide
 from billing.money import Money
+from config.counting import counted
 
 LOOKS_MAX = 1000
 
@@ -52,6 +53,6 @@ def _seen(facts: Facts, decision: Decision, at: datetime) -> Iterator[Foreseen]:
     for step in decision.transitions:
         yield Foreseen(at, facts.contract_number, step.after.value, step.event, decision.debt)
     if decision.reminder_due:
-        yield Foreseen(at, facts.contract_number, "reminder", f"{decision.reminder_due[1]} days", decision.debt)
+        yield Foreseen(at, facts.contract_number, "reminder", counted(decision.reminder_due[1], "day"), decision.debt)
     if decision.notice_mail_due:
         yield Foreseen(at, facts.contract_number, "notice_mail", "not acknowledged", decision.debt)

@@ -15,7 +15,7 @@ from billing.dunning import brake
 from billing.dunning.facts import Stage
 from billing.dunning.operations import PROMISE_DAYS_MAX
 from billing.dunning.reading import CHUNK
-from billing.dunning.tables import Promise, Standing
+from billing.dunning.tables import Promise, Run, Standing
 from billing.store import journal
 from config.errors import NotAllowed, NotFound
 
@@ -37,14 +37,14 @@ async def undo(
 ) -> Undone:
     """Protects everybody of a run up to and including `until_on`.
 
-    Raises `NotFound` for no such run, and `NotAllowed` for a day that is past or more than a year away.
+    Raises `NotFound` for no such run, and `NotAllowed` for one that was undone already, or for a day that is past or
+    more than a year away.
     """
     if not 0 <= (until_on - today).days <= PROMISE_DAYS_MAX:
         raise NotAllowed(f"{until_on} is past or more than a year away.", "Name a day from today on.")
     await journal.lock(session)
+    await _require_to_be_undone(session, run_id)
     ids = await brake.contracts_of_run(session, run_id)
-    if ids is None:
-        raise NotFound(f"There is no run {run_id}.", "`hradlo brake show` lists the last ones.")
     found = await _still_restricted(session, ids)
     reason = why or f"run {run_id} was undone"
     await _promise(session, list(found), until_on, actor, reason, now)
@@ -54,6 +54,18 @@ async def undo(
     summary = {"run": run_id, "contracts": len(found), "until_on": until_on.isoformat()}
     await journal.append_many(session, [journal.Entry(now, actor, "run.undone", None, summary, why), *entries])
     return Undone(run_id, until_on, tuple(sorted(found.values())))
+
+
+async def _require_to_be_undone(session: AsyncSession, run_id: int) -> None:
+    """Once: who of it is restricted again since then was restricted by a later run, and knowingly."""
+    run = await session.get(Run, run_id)
+    if run is None:
+        raise NotFound(f"There is no run {run_id}.", "`hradlo brake show` lists the last ones.")
+    if run.undone_at is not None:
+        raise NotAllowed(
+            f"Run {run_id} was undone already, at {run.undone_at:%Y-%m-%d %H:%M} UTC. Nothing was changed.",
+            "Protect somebody for longer: hradlo promise CONTRACT --until DAY. Was it another run? hradlo brake show.",
+        )
 
 
 async def _still_restricted(session: AsyncSession, ids: list[int]) -> dict[int, str]:

@@ -29,6 +29,7 @@ from billing.payments.operations import use_credit
 from billing.services.tables import Service
 from billing.store import journal
 from billing.store.engine import Store
+from config.counting import counted
 from config.errors import NotAllowed
 from config.settings import Settings
 
@@ -109,7 +110,8 @@ async def require_near(session: AsyncSession, until_on: date, today: date) -> No
     count, oldest_on = (await session.execute(query)).one()
     if count:
         raise NotAllowed(
-            f"{count} services would be invoiced for days more than {FAR_DAYS} days ago, the oldest since {oldest_on}.",
+            f"{counted(count, 'service')} would be invoiced for days more than {FAR_DAYS} days ago, the oldest since "
+            f"{oldest_on}.",
             "If another program has invoiced them, say until when: column billed_until_on of services.csv, or "
             "`hradlo service billed`. If you mean it, add --far.",
         )

@@ -15,6 +15,7 @@ from billing.dunning.workdays import is_working_day
 from billing.payments.banks.account import same_account
 from billing.payments.statements import missing_statements
 from billing.payments.tables import BankStatement, Payment
+from config.counting import counted
 
 LOOKED_BACK_DAYS = 31
 """An account without a statement for so long is not in use any more, and a gap so old will not be filled."""
@@ -57,7 +58,9 @@ def thin_days(counts: Mapping[date, int], until_on: date, country: str, percent_
             continue
         middle, came = median(usual), counts.get(day, 0)
         if middle >= PAYMENTS_MEDIAN_MIN and came * 100 < middle * percent_min:
-            found.append(f"on {day} there came {came} payments; on that weekday there are mostly {middle:.0f}")
+            found.append(
+                f"on {day} there came {counted(came, 'payment')}; on that weekday there are mostly {middle:.0f}"
+            )
     return found
 
 

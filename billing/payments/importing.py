@@ -26,6 +26,7 @@ from billing.payments.rules import Debtor, Match
 from billing.payments.statements import missing_statements
 from billing.payments.tables import BankStatement, Payment, PaymentReturn
 from billing.store import journal
+from config.counting import counted
 from config.errors import Problem
 
 ACTOR = "bank"
@@ -63,7 +64,9 @@ class ImportReport:
     """Whose debt changed, by payments and by returns."""
 
     def __str__(self) -> str:
-        return f"{self.new} new payments ({self.matched} matched, {self.waiting} waiting), {self.known} known"
+        return (
+            f"{counted(self.new, 'new payment')} ({self.matched} matched, {self.waiting} waiting), {self.known} known"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from billing.services.cover import invoiced_until
 from billing.services.rules import PERIODS_MONTHS
 from billing.services.tables import Product, ProductPrice, Service, ServicePause, ServicePrice
 from billing.store import journal
+from config.counting import counted
 from config.errors import NotAllowed, NotFound
 
 KINDS = ("internet", "insurance", "voip", "goods", "other")
@@ -224,7 +225,7 @@ async def set_period(session: AsyncSession, service_id: int, months: int, *, act
     """How many months are invoiced at once, from the next period on."""
     service = await _service(session, service_id)
     if months not in PERIODS_MONTHS:
-        raise NotAllowed(f"{months} months are no period.", "Use 1, 3 or 12.")
+        raise NotAllowed(f"{counted(months, 'month is', 'months are')} no period.", "Use 1, 3 or 12.")
     await session.execute(update(Service).where(Service.id == service_id).values(period_months=months))
     await _note(session, service, "service.period_changed", actor, "", now, months=months)
 

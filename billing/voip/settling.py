@@ -24,6 +24,7 @@ from billing.voip.calls.record import CallRecord
 from billing.voip.charging import Rated, Rater, authorized_as, charge, owners_of
 from billing.voip.credit import NONE, Credit
 from billing.voip.tables import VoipCall
+from config.counting import counted
 from config.settings import Settings
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('hradlo.voip.calls'))")
@@ -58,7 +59,7 @@ class Recorded:
 
     def __str__(self) -> str:
         return (
-            f"{self.rated} calls ({self.charged} charged), {self.waiting} waiting, {self.repeated} known, "
+            f"{counted(self.rated, 'call')} ({self.charged} charged), {self.waiting} waiting, {self.repeated} known, "
             f"{self.disputed} disputed"
         )
 

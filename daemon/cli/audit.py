@@ -16,6 +16,7 @@ from billing.store import clock_guard, journal
 from billing.store.engine import Store
 from billing.store.tables import JournalEntry
 from billing.voip import invariants as voip_invariants
+from config.counting import counted
 from config.errors import InputRejected, JournalBroken, Problem
 from daemon import witness
 from daemon.cli.context import Context, JsonOption, WhyOption, current, out, run
@@ -96,7 +97,7 @@ def verify(
     else:
         for problem in problems:
             typer.echo(str(problem))
-        typer.echo(f"{count} journal entries; {len(problems) or 'no'} problem{'s' if len(problems) != 1 else ''}.")
+        typer.echo(f"{counted(count, 'journal entry', 'journal entries')}; {counted(len(problems), 'problem')}.")
     if problems:
         raise typer.Exit(1)
 

@@ -16,6 +16,7 @@ from billing.invoicing.run import bill as run_bill
 from billing.money import Money
 from billing.services import contracts
 from billing.store.engine import Store
+from config.counting import counted
 from config.errors import InputRejected, Problem
 from daemon.cli.context import Context, JsonOption, WhyOption, out, run
 from daemon.contract_report import SERVICE_COLUMNS
@@ -97,7 +98,10 @@ def _print(done: Totals, dry_run: bool) -> None:
     table("VAT rates", ("category", "rate", "with VAT"), rates)
     words = "would be issued" if dry_run else "issued"
     days = f", for {done.from_on} to {done.until_on}" if done.from_on else ""
-    typer.echo(f"{done.invoices} invoices {words}, {done.total} in all{days}; {done.contracts} contracts looked at.")
+    typer.echo(
+        f"{counted(done.invoices, 'invoice')} {words}, {done.total} in all{days}; "
+        f"{counted(done.contracts, 'contract')} looked at."
+    )
 
 
 def credit(
@@ -295,7 +299,7 @@ def price(
 def period(service: int, months: int = typer.Argument(..., help="1, 3 or 12")) -> None:
     """How many months are invoiced at once."""
     _change(contracts.set_period, service, months)
-    typer.echo(f"Service {service} is invoiced by {months} months.")
+    typer.echo(f"Service {service} is invoiced by {counted(months, 'month')}.")
 
 
 @services.command()

@@ -14,6 +14,7 @@ from billing.dunning.undoing import undo as undo_run
 from billing.importing import iso_date
 from billing.store import journal
 from billing.store.engine import Store
+from config.counting import counted
 from config.errors import InputRejected, NotAllowed, Problem
 from config.settings import Settings
 from daemon.braking import Verdict
@@ -127,7 +128,8 @@ def print_held(verdict: Verdict) -> None:
     """Why something is held, and how many wait for it, for who did not ask about the brake."""
     print_reasons(verdict)
     if verdict.held_proposals:
-        typer.echo(f"{len(verdict.held_proposals)} contracts would be restricted, and are not (hradlo brake show).")
+        held = counted(len(verdict.held_proposals), "contract")
+        typer.echo(f"{held} would be restricted, if it were not held: hradlo brake show")
 
 
 @app.command()
@@ -135,7 +137,7 @@ def release(checksum: str, why: str = RequiredWhy) -> None:
     """Lets happen what `brake show` showed with this checksum, within two hours; refused if it is another by now."""
     count = run(lambda context, store: _release(context, store, checksum, why))
     current.ring()
-    typer.echo(f"Released: {count} contracts may be restricted within two hours, at decent hours.")
+    typer.echo(f"Released: {counted(count, 'contract')} may be restricted within two hours, at decent hours.")
 
 
 async def _release(context: Context, store: Store, checksum: str, why: str) -> int:
@@ -177,7 +179,8 @@ def undo(
         raise InputRejected("Nothing was undone.", [Problem("--until", str(error))]) from None
     done = run(lambda context, store: _undo(context, store, run_id, until_on, why))
     current.ring()
-    typer.echo(f"{len(done.contracts)} contracts of run {run_id} are protected up to and including {done.until_on}.")
+    contracts = counted(len(done.contracts), f"contract of run {run_id} is", f"contracts of run {run_id} are")
+    typer.echo(f"{contracts} protected up to and including {done.until_on}.")
 
 
 async def _undo(context: Context, store: Store, run_id: int, until_on: date | None, why: str) -> Undone:

@@ -13,6 +13,7 @@ from billing.dunning.reading import load_facts
 from billing.dunning.rules import WORDS
 from billing.importing import iso_date
 from billing.store.engine import Store
+from config.counting import counted
 from config.errors import InputRejected, Problem
 from daemon.cli.context import Context, JsonOption, WhyOption, current, out, run
 from daemon.contract_report import ContractReport, report
@@ -62,7 +63,7 @@ def forecast(days: int = typer.Option(14, min=1, max=366, help="How far to look.
         out(rows)
     else:
         worded = [[*row.values()] for row in (row | {"why": WORDS.get(row["why"], row["why"])} for row in rows)]
-        table(f"The next {days} days", ("when", "contract", "what", "why", "debt"), worded)
+        table(f"The next {counted(days, 'day')}", ("when", "contract", "what", "why", "debt"), worded)
         typer.echo("The brake is not reckoned with: what it holds now, says hradlo brake show.")
         if current.settings.enforcement.mode == "monitor":
             typer.echo("It only monitors: of this, nothing but the reminders before the notice happens.")

@@ -7,6 +7,7 @@ from dataclasses import asdict
 import typer
 
 from billing.store.engine import Store
+from config.counting import counted
 from config.errors import NotAllowed
 from config.setting_types import MAIN_SITE
 from daemon.binding import settle_bindings
@@ -87,7 +88,7 @@ def apply(
 ) -> None:
     """Decides, records and enforces once; a running engine does this by itself."""
     done = run(lambda context, store: _apply(context, store, checksum))
-    typer.echo(f"{done} addresses changed.")
+    typer.echo(f"{counted(done, 'address', 'addresses')} changed.")
 
 
 async def _apply(context: Context, store: Store, checksum: str) -> int:

@@ -16,6 +16,7 @@ from billing.payments.returns import WaitingReturn, ignore_return, take_back, wa
 from billing.payments.suggestions import Suggestion
 from billing.payments.waiting import WaitingPayment, suggest, unmatched
 from billing.store.engine import Store
+from config.counting import counted
 from config.errors import NotAllowed
 from daemon.cli.context import Context, JsonOption, WhyOption, current, out, run
 from daemon.cli.files import FileArgument, file_bytes
@@ -63,8 +64,9 @@ def import_file(
 
 def _print_report(report: ImportReport) -> None:
     typer.echo(
-        f"{report.new} new payments ({report.received}), {report.known} known already. "
-        f"{report.matched} matched, {report.waiting} wait for a person, {report.credited} kept as credit."
+        f"{counted(report.new, 'new payment')} ({report.received}), {report.known} known already. "
+        f"{report.matched} matched, {counted(report.waiting, 'waits', 'wait')} for a person, "
+        f"{report.credited} kept as credit."
     )
     for returned in report.returned:
         typer.echo(f"taken back by the bank, open again: {returned}")

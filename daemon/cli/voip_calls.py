@@ -13,6 +13,7 @@ from billing.voip.calls.importing import record_in_turns
 from billing.voip.calls_csv import as_csv
 from billing.voip.settling import COUNTS, Recorded
 from billing.voip.tables import VoipCall
+from config.counting import counted
 from config.errors import InputRejected, Problem
 from config.settings import Settings
 from daemon.cli.context import Context, JsonOption, WhyOption, current, out, run
@@ -136,7 +137,7 @@ def retry() -> None:
             return await waiting_calls.retry(session, context.settings, context.clock.now())
 
     charged, still = run(work)
-    typer.echo(f"{charged} calls are charged, {still} still wait.")
+    typer.echo(f"{counted(charged, 'call is', 'calls are')} charged, {counted(still, 'still waits', 'still wait')}.")
 
 
 def _as_json(call: VoipCall, settings: Settings) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from billing.voip import decks
 from billing.voip.deck_file import Change, Changes, words
 from billing.voip.decks import DeckReport
 from billing.voip.rating import Rate
+from config.counting import counted
 from config.errors import InputRejected, NotFound, Problem
 from daemon.cli.context import Context, JsonOption, out, run
 from daemon.cli.files import DryRunOption, FileArgument, file_bytes
@@ -80,7 +81,7 @@ def _print(report: DeckReport, dry_run: bool) -> None:
         typer.echo(f"Odd: {problem}")
     counts = ", ".join(f"{len(some)} {title.lower()}" for title, some in _titled(changes))
     did = "would count" if dry_run else "counts"
-    typer.echo(f"Deck {report.name}: {report.rates} prices ({counts}, {changes.unchanged} unchanged).")
+    typer.echo(f"Deck {report.name}: {counted(report.rates, 'price')} ({counts}, {changes.unchanged} unchanged).")
     typer.echo(f"It {did} from {report.valid_from_at:%Y-%m-%d}.")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, ip_network
 
+from config.counting import counted
 from enforcement.networks import Networks
 from enforcement.routeros.commands import Row
 from enforcement.routeros.entries import Lists
@@ -71,7 +72,9 @@ def _rules(facts: Facts) -> Remark:
     if not needed:
         return Remark("rules", True, "complete, in force and in their places")
     are_there = any(is_own(row) for rows in facts.tables.values() for row in rows)
-    found = f"not as they should be: {len(needed)} commands would mend them" if are_there else "not installed"
+    found = (
+        f"not as they should be: {counted(len(needed), 'command')} would mend them" if are_there else "not installed"
+    )
     remedy = f"A running engine does it by itself; see `hradlo mikrotik setup {facts.router.name} --dry-run`."
     return Remark("rules", False, found, remedy)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from config.counting import counted
 from enforcement.routeros.commands import Row
 from enforcement.routeros.durations import seconds_of
 from enforcement.routeros.transport import Refused, Transport
@@ -70,4 +71,4 @@ def objection(plan: Plan, held: Mapping[LineState, int]) -> str:
         if removed >= REMOVED_MIN and removed > REMOVED_SHARE_MAX * count:
             return f"{removed} of its {count} lines in {state} would leave that state"
     added = len(plan.restrictions)
-    return f"{added} lines would be restricted on it" if added >= REMOVED_MIN else ""
+    return f"{counted(added, 'line')} would be restricted on it" if added >= REMOVED_MIN else ""

@@ -274,6 +274,6 @@ async def test_a_report_says_what_is_held_what_comes_and_where_the_journal_ends(
         mark = await journal.mark(session)
     assert body is not None
     assert "contract 1001: notice, owes 599.00" in body
-    assert "- 1 notices" in body
+    assert "- 1 notice" in body
     assert f"hradlo audit verify --mark {mark.id}:{mark.hash}" in body
-    assert (await subjects(isp))[-1] == "Hradlo on 2026-03-16: 1 are held"
+    assert (await subjects(isp))[-1] == "Hradlo on 2026-03-16: 1 is held"

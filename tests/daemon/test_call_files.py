@@ -23,7 +23,7 @@ async def test_a_look_imports_what_grew_and_names_what_it_did_not_understand(sto
     assert await credit_of(store) == ("97.60", "0.00")
     assert [(line["log_level"], line.get("problem") or line["outcome"]) for line in logged] == [
         ("error", "line 2: has 1 columns, a record has at least 16"),
-        ("info", "1 calls (2.40 charged), 0 waiting, 0 known, 0 disputed"),
+        ("info", "1 call (2.40 charged), 0 waiting, 0 known, 0 disputed"),
     ]
     assert not await look(SETTINGS, store, TestClock(NOW), {}, follower)
 

@@ -48,7 +48,7 @@ def test_what_another_program_invoiced_is_told_from_what_is_due(admin: Admin) ->
     assert admin.run("service", "billed", service, "--until", "2026-02-28").code == 0
 
     assert (refused.code, "2 services would be invoiced for days more than 100 days ago" in refused.err) == (1, True)
-    assert "1 services would be" in admin.run("bill", "--dry-run").err
+    assert "1 service would be" in admin.run("bill", "--dry-run").err
     assert admin.run("bill", "--far", "--json").json["from_on"] == "2024-01-01"
     assert admin.run("service", "list", "1001", "--json").json[0]["invoiced_until_on"] == "2026-03-31"
 

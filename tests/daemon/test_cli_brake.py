@@ -46,7 +46,7 @@ def test_what_is_held_names_whose_line_how_much_and_why(isp: Admin) -> None:
     assert found["contracts"] == [
         {"contract": "1001", "line": "notice", "debt": "599.00", "why": found["contracts"][0]["why"]}
     ]
-    assert "held: volume: 1 new notices" in isp.run("brake", "show").out
+    assert "held: volume: 1 new notice" in isp.run("brake", "show").out
 
 
 def test_who_looks_is_told_to_import_before_they_release_when_payments_may_be_missing(isp: Admin) -> None:
@@ -130,10 +130,24 @@ def test_undo_gives_a_run_its_lines_back(isp: Admin) -> None:
     ran = isp.run("undo", str(run), "--why", "a wrong import")
     isp.run("apply")
 
-    assert ran.out == f"1 contracts of run {run} are protected up to and including 2026-03-23.\n"
+    assert ran.out == f"1 contract of run {run} is protected up to and including 2026-03-23.\n"
     assert line(isp) == "open"
     assert isp.run("undo", "99", "--why", "x").code == 1
     assert isp.run("undo", str(run), "--why", "x", "--until", "soon").code == 1
+
+
+def test_a_run_is_undone_once(isp: Admin) -> None:
+    release(isp)
+    isp.run("apply")
+    assert isp.run("undo", "1", "--why", "a wrong import").code == 0
+    before = isp.run("audit", "--json").json
+
+    again = isp.run("undo", "1", "--why", "a wrong import", "--until", "2026-12-24")
+
+    assert again.code == 1
+    assert "Run 1 was undone already, at 2026-03-16" in again.err
+    assert "hradlo promise CONTRACT --until DAY" in again.err
+    assert isp.run("audit", "--json").json == before
 
 
 # ── monitor ─────────────────────────────────────────────────────────────────────────────────────────────────────

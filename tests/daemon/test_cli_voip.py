@@ -183,7 +183,7 @@ def test_call_records_are_imported_from_a_file_and_charged_once(isp: Admin) -> N
 
     first, again = isp.run("voip", "calls", "import", file), isp.run("voip", "calls", "import", file, "--json")
 
-    assert first.out == "1 calls (2.40 charged), 0 waiting, 0 known, 0 disputed.\n"
+    assert first.out == "1 call (2.40 charged), 0 waiting, 0 known, 0 disputed.\n"
     assert again.json == {"rated": 0, "waiting": 0, "repeated": 1, "disputed": 0, "charged": "0.00"}
     assert isp.run("voip", "number", "list", "--json").json[0]["credit"] == "7.60"
 

@@ -264,7 +264,7 @@ async def test_the_watchdog_is_fed_while_rounds_end(isp: Isp, systemd: socket.so
 async def test_systemctl_status_says_how_many_lines_are_restricted_and_what_is_reached(
     isp: Isp, systemd: socket.socket
 ) -> None:
-    wanted = b"STATUS=Running as engine: 1 lines restricted, 1 of 1 sites reached."
+    wanted = b"STATUS=Running as engine: 1 line restricted, 1 of 1 site reached."
     async with running(isp), asyncio.timeout(20):
         while await next_sign(systemd, b"STATUS") != wanted:
             ring(isp)  # what the look before led to is told by the next one

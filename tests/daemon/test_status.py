@@ -68,7 +68,7 @@ async def test_absurd_facts_are_counted_as_parked(isp: Isp) -> None:
     seen = await status(isp)
 
     assert seen.parked == 1
-    assert any("1 contracts are parked" in advice for advice in seen.advice())
+    assert any("1 contract is parked" in advice for advice in seen.advice())
 
 
 async def test_payments_that_wait_and_the_last_statement_are_shown(isp: Isp) -> None:

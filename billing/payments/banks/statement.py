@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Literal
 
 from billing.money import Money
+from config.counting import counted
 from config.errors import Problem, StatementRejected
 
 PROBLEMS_SHOWN_MAX = 20
@@ -120,7 +121,7 @@ def _disagreements(statement: Statement) -> Iterator[str]:
     yield from _wrong_balance(statement)
     yield from _wrong_turnovers(statement)
     if statement.line_count is not None and statement.line_count != len(statement.lines):
-        yield f"it says that it has {statement.line_count} movements, but {len(statement.lines)} are there"
+        yield f"it says that it has {counted(statement.line_count, 'movement')}, but {len(statement.lines)} are there"
     yield from _wrong_signs(statement)
     yield from _repeated_refs(statement)
     yield from _wrong_dates(statement)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from config.counting import counted
 from config.errors import CallsRejected, Problem
 
 Source = Literal["asterisk", "freeswitch", "kamailio"]
@@ -83,7 +84,7 @@ def rejected(
     """The error of this folder: the first problems with their places, and what to do."""
     shown = list(problems[:PROBLEMS_SHOWN_MAX])
     if len(problems) > len(shown):
-        shown.append(Problem("further on", f"there are {len(problems) - len(shown)} more problems"))
+        shown.append(Problem("further on", f"there {counted(len(problems) - len(shown), 'is', 'are')} more"))
     return CallsRejected("The call records were refused whole; nothing of them was stored:", shown, remedy)
 
 

@@ -207,7 +207,18 @@ async def test_who_paid_meanwhile_needs_no_protection(isp: Isp) -> None:
     await isp.settle()
 
     assert (await undone(isp, 1)).contracts == ("1002", "1003")
-    assert len((await undone(isp, 1)).contracts) == 2  # nothing was decided since: it can be said twice
+
+
+async def test_a_run_is_undone_once_and_whoever_a_later_run_restricted_stays_so(isp: Isp) -> None:
+    await isp.settle()
+    await undone(isp, 1)
+    await isp.settle_at(at(NOTICE_ON + timedelta(days=8)))
+
+    with pytest.raises(NotAllowed, match="Run 1 was undone already, at 2026-03-16"):
+        await undone(isp, 1)
+    await isp.settle()
+
+    assert await isp.recorded_line("1001") == "notice"
 
 
 async def test_a_run_that_never_was_and_a_day_that_is_past_are_refused(isp: Isp) -> None:

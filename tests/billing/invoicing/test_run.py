@@ -193,7 +193,7 @@ async def test_another_program_has_no_say_once_hradlo_has_invoiced(store: Store)
         (
             MARCH,
             date(2019, 3, 1),
-            "1 services would be invoiced for days more than 100 days ago, the oldest since 2019",
+            "1 service would be invoiced for days more than 100 days ago, the oldest since 2019",
         ),
         (date(2026, 4, 1), date(2026, 1, 1), ""),
     ],
