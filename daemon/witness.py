@@ -5,13 +5,17 @@ directory: the newest entry of the journal then, the time, and the machine's upt
 
     the entry is not there, or is another one   the database was restored, or somebody rewrote the journal
     there is no note                            this gateway never looked at this database, or lost its memory
-    the note is a day old (at a start)          nobody looked for a day: whatever came in meanwhile came in unseen
+    the note is a day old                       nobody looked for a day: whatever came in meanwhile came in unseen
     the clock went another way than the uptime  somebody set the clock; it is believed again after ten minutes
+
+A machine that was suspended has an uptime that went on (CLOCK_BOOTTIME), so its note is old. Of a virtual machine that
+was paused the uptime may have stood still: that looks like a clock that was set ahead, and by more than a day it needs
+a person, too.
 """
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -91,13 +95,12 @@ class Witness:
         except (OSError, ValueError) as error:
             self._check_clock(None)
             return [Reason(Why.UNREADABLE, f"{self._path} can't be read ({error})")]
-        is_awake, doubt = self._sight is not None, self._check_clock(sight)
-        if doubt:
+        if doubt := self._check_clock(sight):
             return [doubt]
         if sight is None:
             words = "this gateway never looked at this database before, or lost its memory of it"
             return [] if is_first else [Reason(Why.UNSEEN, words)]
-        return [*([] if is_awake else self._asleep(sight)), *await _restored(session, sight)]
+        return [*self._asleep(sight), *await _restored(session, sight)]
 
     def note(self, mark: journal.Mark) -> None:
         """Remembers this look; not while the clock is in doubt. Raises `OSError`."""
@@ -110,6 +113,8 @@ class Witness:
     def accept_clock(self) -> None:
         """A person says that it is right."""
         self._doubt, self._believed_offset = None, self._offset
+        if self._sight is not None:  # nobody slept for as long as the clock was set by, or was in doubt
+            self._sight = replace(self._sight, at=self._clock.now(), boottime_seconds=self._clock.boottime_seconds())
 
     @property
     def is_clock_doubtful(self) -> bool:

@@ -132,6 +132,35 @@ async def test_a_day_in_which_nobody_looked_needs_a_person(gateway: Gateway) -> 
     assert await gateway.look() == [Why.DOWNTIME]
 
 
+async def test_a_machine_that_slept_for_a_day_while_the_engine_ran_needs_a_person_as_after_a_start(
+    gateway: Gateway,
+) -> None:
+    gateway.clock.advance(hours=25)
+
+    assert await gateway.look() == [Why.DOWNTIME]
+    assert await gateway.look() == []
+
+
+async def test_a_virtual_machine_that_was_paused_for_a_day_is_a_clock_that_needs_a_person(gateway: Gateway) -> None:
+    gateway.clock.jump_to(gateway.clock.now() + timedelta(hours=25))  # its uptime stood still
+    for _ in range(5):
+        assert await gateway.look() == [Why.CLOCK]
+        gateway.clock.advance(minutes=9)
+
+    gateway.witness.accept_clock()
+    assert await gateway.look() == []
+
+
+async def test_days_of_doubt_about_a_clock_are_no_sleep_once_a_person_believes_it(gateway: Gateway) -> None:
+    gateway.clock.jump_to(gateway.clock.now() + timedelta(days=3))
+    for _ in range(30):
+        assert await gateway.look() == [Why.CLOCK]
+        gateway.clock.advance(hours=1)
+
+    gateway.witness.accept_clock()
+    assert await gateway.look() == []
+
+
 @pytest.mark.parametrize("minutes", [-50, 2, 61, 60 * 23])
 async def test_a_clock_that_was_set_is_believed_again_after_ten_minutes(gateway: Gateway, minutes: int) -> None:
     gateway.clock.jump_to(gateway.clock.now() + timedelta(minutes=minutes))
