@@ -120,7 +120,7 @@ async def report(session: AsyncSession, contract_number: str, settings: Settings
         email=customer.email,
         stage=decision.stage.value,
         proposed=f"{proposed.stage.line}, unless the brake holds it" if is_stricter(proposed, facts) else "",
-        why=WORDS[decision.why],
+        why=WORDS.get(decision.why, decision.why),
         line=await line_of(session, contract_id),
         debt=f"{decision.debt} {settings.isp.currency}",
         credit=f"{credit} {settings.isp.currency}" if credit else "",

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.dunning import brake
+from billing.dunning.reading import IS_PARKED
 from billing.dunning.tables import Line, Standing
 from billing.payments.tables import BankStatement, Payment
 from billing.store.engine import Store
@@ -112,7 +113,7 @@ async def of_database(session: AsyncSession, now: datetime) -> list[Metric]:
         await _lines(session),
         held,
         _gauge("hradlo_contracts_parked", "Contracts whose facts are absurd.",
-               await session.scalar(select(func.count()).where(Standing.parked_why != "")) or 0),
+               await session.scalar(select(func.count()).where(IS_PARKED)) or 0),
         _gauge("hradlo_payments_waiting", "Payments that wait for a person.",
                await session.scalar(select(func.count()).where(Payment.state == "waiting")) or 0),
         *await _mails(session, now),

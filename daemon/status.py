@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.customers.tables import Contract
 from billing.dunning import brake
 from billing.dunning.lines import strictest_lines
+from billing.dunning.reading import IS_PARKED
 from billing.dunning.tables import Standing
 from billing.payments.tables import BankStatement, Payment
 from billing.services.sites import SiteView, sites
@@ -74,7 +75,7 @@ class Status:
         yield from self._advice_on_sites()
         if self.parked:
             parked = counted(self.parked, "contract is", "contracts are")
-            yield f"{parked} parked for absurd facts: hradlo show CONTRACT says which."
+            yield f"{parked} parked for absurd facts: hradlo doctor says which and why."
         if self.payments_waiting:
             waiting = counted(self.payments_waiting, "payment waits", "payments wait")
             yield f"{waiting} for a person: hradlo payments unmatched"
@@ -121,7 +122,7 @@ async def read_status(store: Store, settings: Settings, now: datetime) -> Status
             notice=stages.get("notice", 0),
             acknowledged=stages.get("acknowledged", 0),
             suspended=stages.get("suspended", 0),
-            parked=await _count(session, Standing.parked_why != ""),
+            parked=await _count(session, IS_PARKED),
             lines_in_notice=lines.get("notice", 0),
             lines_suspended=lines.get("suspended", 0),
             payments_waiting=await _count(session, Payment.state == "waiting"),

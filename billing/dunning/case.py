@@ -44,8 +44,8 @@ class Case:
         if len(self.unpaid) > 1:
             self.unpaid.sort(key=_age)
         is_too_old = bool(self.unpaid) and self.unpaid[0].due_on + OLDEST_SANE_DEBT < today
-        self.is_parked = is_too_old or len(sane) < len(self.facts.invoices)
         self.overdue = [invoice for invoice in self.unpaid if invoice.due_on < today]
+        self.is_parked = is_too_old or len(sane) < len(self.facts.invoices) or self.is_stage_unknown
         ripe_due_on = working_day(self.now, self.policy) - timedelta(days=self.policy.notice_days)
         ripe = [invoice for invoice in self.overdue if invoice.due_on <= ripe_due_on]
         self.claim = Money(sum([invoice.open.minor for invoice in ripe if self._is_claimed(invoice)]))
@@ -118,6 +118,11 @@ class Case:
         return None
 
     @property
+    def is_stage_unknown(self) -> bool:
+        """It owes, and nobody knows what was done about it so far; who owes nothing, or is shielded, is CLEAR."""
+        return bool(self.facts.unknown_stage) and bool(self.overdue) and not self.shield
+
+    @property
     def is_clock_over(self) -> bool:
         return self.is_claim_enough and self.suspend_at is not None and self.suspend_at <= self.now
 
@@ -151,7 +156,8 @@ class Case:
             for invoice in self.unpaid
             if invoice.due_on + OLDEST_SANE_DEBT < self.today
         ]
-        return tuple(sorted(nonsense + too_old))
+        unknown = [_unknown(self.facts)] if self.is_stage_unknown else []
+        return tuple(sorted(nonsense + too_old + unknown))
 
 
 def makes_sense(invoice: InvoiceFact) -> bool:
@@ -170,6 +176,13 @@ def _nonsense(invoice: InvoiceFact) -> str:
     if invoice.open.minor < 0 or invoice.total.minor < 0:
         return f"invoice {invoice.number} has a negative amount"
     return f"invoice {invoice.number} has more open ({invoice.open}) than its total ({invoice.total})"
+
+
+def _unknown(facts: Facts) -> str:
+    return (
+        f"the database has it in the stage {facts.unknown_stage!r}, which this version of Hradlo does not know; "
+        f"`hradlo hold {facts.contract_number}` and then `hradlo release {facts.contract_number}` begin anew"
+    )
 
 
 def _age(invoice: InvoiceFact) -> tuple[date, int]:

@@ -63,6 +63,8 @@ class Facts:
     """As it was last recorded."""
     why: str = ""
     """The event that led to the stage, as it was recorded."""
+    unknown_stage: str = ""
+    """What was recorded as the stage, where this version knows none of that name; `stage` is then as its line is."""
     parked_why: str = ""
     """As it was last recorded."""
     invoices: tuple[InvoiceFact, ...] = ()

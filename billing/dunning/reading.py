@@ -14,11 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.customers.mail_address import sendable
 from billing.customers.tables import Contract, Customer
 from billing.dunning.facts import Facts, InvoiceFact, NoticeFact, Stage
+from billing.dunning.lines import strictest_lines
 from billing.dunning.tables import AcknowledgedInvoice, Acknowledgement, Notice, Promise, Reminder, Standing
 from billing.invoicing.tables import Invoice
 from billing.money import ZERO
 from billing.store.tables import Mail
 
+STAGES = frozenset(stage.value for stage in Stage)
+IS_PARKED = (Standing.parked_why != "") | Standing.stage.not_in(STAGES)
+"""Its facts are absurd, or no engine of this version has seen yet that it stands where nobody knows."""
 CHUNK = 500
 """Ids in one IN (…): far below every database's limit of parameters."""
 
@@ -37,6 +41,18 @@ async def load_facts(session: AsyncSession, contract_ids: Collection[int] | None
     return found
 
 
+async def parked(session: AsyncSession) -> list[tuple[str, str]]:
+    """Number and why of each parked contract, in the order of their numbers."""
+    query = (
+        select(Contract.number, Standing.parked_why, Standing.stage)
+        .join(Standing, Standing.contract_id == Contract.id)
+        .where(IS_PARKED)
+        .order_by(Contract.number)
+    )
+    rows = (await session.execute(query)).all()
+    return [(number, why or f"this version of Hradlo does not know the stage {stage!r}") for number, why, stage in rows]
+
+
 async def _load(session: AsyncSession, ids: list[int] | None) -> list[Facts]:
     invoices = await _invoices(session, ids)
     standings = {row.contract_id: row for row in await _rows(session, _standings(ids))}
@@ -44,6 +60,7 @@ async def _load(session: AsyncSession, ids: list[int] | None) -> list[Facts]:
     notices = await _notices(session, ids)
     promises = await _promises(session, ids)
     contracts = await _rows(session, _contracts(ids))
+    restricted = await _lines(session, [i for i, row in standings.items() if row.stage not in STAGES])
     found: list[Facts] = []
     for contract in contracts:
         standing = standings.get(contract.id)
@@ -51,7 +68,8 @@ async def _load(session: AsyncSession, ids: list[int] | None) -> list[Facts]:
             Facts(
                 contract_id=contract.id,
                 contract_number=contract.number,
-                stage=Stage(standing.stage) if standing else Stage.CLEAR,
+                stage=_stage(standing.stage, restricted.get(contract.id)) if standing else Stage.CLEAR,
+                unknown_stage=standing.stage if standing and standing.stage not in STAGES else "",
                 why=standing.why if standing else "",
                 parked_why=standing.parked_why if standing else "",
                 invoices=tuple(invoices.get(contract.id, ())),
@@ -63,6 +81,21 @@ async def _load(session: AsyncSession, ids: list[int] | None) -> list[Facts]:
             )
         )
     return found
+
+
+def _stage(recorded: str, line: str | None) -> Stage:
+    """As it was recorded; one that nobody knows is taken for the stage that leaves the line as it is."""
+    if recorded in STAGES:
+        return Stage(recorded)
+    return Stage(line) if line in STAGES else Stage.CLEAR
+
+
+async def _lines(session: AsyncSession, ids: list[int]) -> dict[int, str]:
+    """The strictest line of contracts at any site, where it is restricted."""
+    if not ids:
+        return {}
+    found = strictest_lines()
+    return {row.contract_id: row.state for row in await _rows(session, select(found)) if row.contract_id in ids}
 
 
 async def _rows(session: AsyncSession, query: Select[*tuple[Any, ...]]) -> Iterator[Any]:

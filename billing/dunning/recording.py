@@ -148,7 +148,9 @@ class _Writer:
         decision, parked = self.decision, "; ".join(self.decision.parked)
         if not decision.transitions and parked == self.facts.parked_why:
             return
-        values: dict[str, Any] = {"stage": decision.stage.value, "parked_why": parked}
+        is_kept = bool(self.facts.unknown_stage) and bool(parked) and not decision.transitions
+        stage = self.facts.unknown_stage if is_kept else decision.stage.value  # what nobody knows, nobody overwrites
+        values: dict[str, Any] = {"stage": stage, "parked_why": parked}
         if decision.transitions:
             values |= {"why": decision.why, "since_at": self.now}
         await self._upsert_standing(values)

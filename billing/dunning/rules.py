@@ -34,7 +34,9 @@ the next decent hour.
 Absurd facts *park* a contract: it can become better, but its line can't become stricter, nothing is mailed, and a
 person is asked to look. An invoice that makes no sense (due before issued, outside 2000 to 2199, negative, more
 open than its total) is not debt. One that is overdue for more than two years is: a clock that jumps ten years
-ahead must neither suspend anybody nor forget what was claimed.
+ahead must neither suspend anybody nor forget what was claimed. A stage that this version does not know (a newer one
+wrote it, or somebody meddled) parks, too: it stays recorded and the line stays as it is, until the debt is paid or a
+shield makes the contract CLEAR.
 """
 
 from collections.abc import Callable, Collection
@@ -136,7 +138,7 @@ def decide(facts: Facts, policy: Policy, now: datetime, held: Collection[str] = 
         parked=case.absurdities,
         suspend_at=case.suspend_at if stage is Stage.ACKNOWLEDGED else None,
         next_look_at=_next_look_at(case, stage),
-        opens_notice=stage is Stage.NOTICE and case.notice is None,
+        opens_notice=stage is Stage.NOTICE and case.notice is None and not case.is_stage_unknown,
         closes_notice=closes_notice,
         reminder_due=_reminder_due(case) if stage is Stage.REMINDED else None,
         notice_mail_due=stage is Stage.NOTICE and _is_notice_mail_due(case),
@@ -178,9 +180,14 @@ def _walk(case: Case, held: Collection[str]) -> tuple[Stage, tuple[Transition, .
 
 def _step(case: Case, stage: Stage, held: Collection[str]) -> Transition | None:
     for event, after in TABLE[stage]:
-        if EVENTS[event](case) and not _is_forbidden(case, after, held):
+        if EVENTS[event](case) and not _is_forbidden(case, after, held) and not _is_blind(case, stage, after):
             return Transition(stage, event, after)
     return None
+
+
+def _is_blind(case: Case, stage: Stage, after: Stage) -> bool:
+    """From a stage that nobody knows, the one step that can't be wrong gives the line back."""
+    return case.is_stage_unknown and (stage.line == "open" or after.line != "open")
 
 
 def _is_forbidden(case: Case, after: Stage, held: Collection[str]) -> bool:
@@ -252,4 +259,5 @@ def after(facts: Facts, decision: Decision, now: datetime) -> Facts:
         notice = replace(notice, mailed_at=now)
     reminded = facts.reminded | {decision.reminder_due} if decision.reminder_due else facts.reminded
     why = decision.why if decision.transitions else facts.why
-    return replace(facts, stage=decision.stage, why=why, notice=notice, reminded=reminded)
+    unknown = "" if decision.transitions else facts.unknown_stage
+    return replace(facts, stage=decision.stage, why=why, unknown_stage=unknown, notice=notice, reminded=reminded)

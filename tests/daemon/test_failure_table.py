@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import structlog
-from sqlalchemy import text
+from sqlalchemy import delete, insert, text
 
 from billing.dunning.case import Case
-from billing.dunning.operations import contract_id_of
-from billing.dunning.reading import load_facts
+from billing.dunning.operations import contract_id_of, hold
+from billing.dunning.operations import release as end_hold
+from billing.dunning.reading import load_facts, parked
+from billing.dunning.tables import Standing
 from billing.money import Money
 from billing.payments.operations import record
 from billing.store.engine import Store
@@ -22,6 +24,7 @@ from daemon import notice_health
 from daemon.engine import Engine
 from daemon.notice_health import NoticeHealth
 from daemon.reconcile import Reconciler
+from daemon.status import read_status
 from daemon.witness import Witness, stay_awake
 from enforcement.dryrun import DryRunDriver
 from enforcement.state import LineState, Observed
@@ -62,6 +65,15 @@ def configure(isp: Isp, text: str) -> None:
 async def ripen_1003(isp: Isp) -> None:
     """1003 is about to get the notice."""
     await isp.invoice("26000003", "1003", DUE_ON)
+
+
+async def set_stage(isp: Isp, contract: str, stage: str) -> None:
+    """A newer version wrote it, or somebody meddled."""
+    async with isp.store.transaction() as session:
+        contract_id = await contract_id_of(session, contract)
+        await session.execute(delete(Standing).where(Standing.contract_id == contract_id))
+        row = {"contract_id": contract_id, "stage": stage, "why": "", "since_at": isp.clock.now(), "parked_why": ""}
+        await session.execute(insert(Standing).values(**row))
 
 
 # ── row by row ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -254,6 +266,48 @@ async def test_decision_raises_for_one_subscriber__parked_and_the_others_go_on(
     async with isp.store.reading() as session:
         facts = (await load_facts(session, [broken]))[0]
     assert "nothing can be decided (ZeroDivisionError: a damaged row)" in facts.parked_why
+
+
+async def test_stage_that_nobody_knows__parked_and_the_others_go_on(isp: Isp) -> None:
+    await set_stage(isp, "1001", "throttled")
+    await ripen_1003(isp)
+    isp.restart()
+    await isp.settle()
+
+    assert await lines(isp) == ["suspended", "notice", "notice"]  # it stays as it was
+    assert await isp.stage("1001") == "throttled"
+    async with isp.store.reading() as session:
+        [(number, why)] = await parked(session)
+    assert number == "1001"
+    assert "'throttled', which this version of Hradlo does not know" in why
+    assert (await read_status(isp.store, isp.settings, isp.clock.now())).parked == 1
+
+
+async def test_stage_that_nobody_knows__who_pays_gets_the_line_back(isp: Isp) -> None:
+    await set_stage(isp, "1001", "throttled")
+    await isp.settle()
+    await isp.pay("599.00", "1001")
+    await isp.settle()
+
+    assert (await lines(isp))[0] == "open"
+    assert await isp.stage("1001") == "clear"
+
+
+async def test_stage_that_nobody_knows__an_open_line_stays_open_until_a_person_begins_anew(isp: Isp) -> None:
+    await ripen_1003(isp)
+    await set_stage(isp, "1003", "throttled")
+    await isp.settle()
+    assert ((await lines(isp))[2], await isp.stage("1003")) == ("open", "throttled")
+
+    async with isp.store.transaction() as session:
+        await hold(session, "1003", actor="test", why="", now=isp.clock.now())
+    await isp.settle()
+    assert await isp.stage("1003") == "clear"
+    async with isp.store.transaction() as session:
+        await end_hold(session, "1003", actor="test", why="", now=isp.clock.now())
+    await isp.settle()
+
+    assert (await lines(isp))[2] == "notice"
 
 
 async def test_decision_raises__more_than_one_per_cent_parked_holds_all(isp: Isp) -> None:

@@ -695,6 +695,30 @@ def test_a_parked_contract_is_not_mailed() -> None:
     assert not decide(facts, POLICY, prague("2026-03-20 10:00")).is_news
 
 
+@pytest.mark.parametrize("stage", [CLEAR, REMINDED, NOTICE, IN_GRACE, CUT])
+def test_a_stage_that_nobody_knows_parks_and_leaves_the_line_as_it_is(stage: Stage) -> None:
+    facts = contract(invoice(), stage=stage, notice=notice(), unknown_stage="throttled")
+
+    decision = decide(facts, POLICY, prague(NOTICED))
+
+    assert (decision.stage, decision.transitions, decision.is_news) == (stage, (), False)
+    assert "the stage 'throttled'" in decision.parked[0]
+    assert "`hradlo hold 1001`" in decision.parked[0]
+
+
+@pytest.mark.parametrize("facts", [contract(), contract(invoice(), is_held=True), contract(invoice(), is_exempt=True)])
+def test_who_owes_nothing_or_is_shielded_is_clear_whatever_nobody_knows(facts: Facts) -> None:
+    decision = decide(replace(facts, stage=CUT, unknown_stage="throttled"), POLICY, prague(NOTICED))
+
+    assert (decision.stage, decision.parked) == (CLEAR, ())
+
+
+def test_who_acknowledges_gets_the_line_back_from_a_stage_that_nobody_knows() -> None:
+    facts = contract(invoice(), stage=NOTICE, notice=notice(ACKNOWLEDGED), unknown_stage="throttled")
+
+    assert decide(facts, POLICY, prague(SUSPENDED)).stage is IN_GRACE
+
+
 def test_absurdities_are_told_in_one_order() -> None:
     absurd = (NONSENSE, replace(invoice(8), open=Money(-1)))
 
