@@ -40,6 +40,25 @@ def problems(settings: Settings) -> list[Problem]:
     return [problem for problem in found if problem]
 
 
+def doubts(settings: Settings) -> list[Problem]:
+    """What may be meant so, but leaves subscribers without a way to pay; each with its place and the remedy."""
+    found = []
+    if not settings.isp.iban:
+        message = "is empty: notice, mails and invoices name no account, so subscribers can't pay from them. Set it"
+        found.append(Problem("[isp] iban", f'{message}, like iban = "CZ65 0800 0000 1920 0014 5399".'))
+    if settings.enforcement.driver == "dryrun":
+        return found
+    if not settings.enforcement.garden:
+        message = (
+            "is empty: from a suspended line neither a bank nor your portal is reached, so nobody can pay from it."
+        )
+        found.append(Problem("[enforcement] garden", f'{message} Set it, like garden = ["ib.bank.example"].'))
+    if not settings.enforcement.resolvers:
+        message = "is empty: a suspended line may ask no DNS server, so it does not find the bank either."
+        found.append(Problem("[enforcement] resolvers", f'{message} Set it, like resolvers = ["10.0.0.1"].'))
+    return found
+
+
 def _dunning_problems(settings: Settings) -> list[Problem | None]:
     notice_days = settings.dunning.notice_days
     late = [str(days) for days in sorted(set(settings.dunning.reminder_days)) if days >= notice_days]

@@ -3,7 +3,14 @@
 from billing.services.bindings import Settled, bindings_at, is_settled, settle
 from billing.store.engine import Store
 from config.clock import Clock
+from config.settings import Settings
 from enforcement.driver import Driver
+
+
+def unbound_site(settings: Settings) -> str:
+    """This gateway's own site, where nobody says who has a changing address now; empty where a router does."""
+    site = settings.enforcement.site
+    return "" if any(router.site == site for router in settings.routeros) else site
 
 
 async def settle_bindings(store: Store, site: str, driver: Driver, clock: Clock) -> Settled:

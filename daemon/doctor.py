@@ -14,15 +14,19 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.exc import DBAPIError
 
+from billing.dunning.reading import parked
 from billing.payments.statements import missing_statements
+from billing.services.bindings import bound_services
 from billing.services.sites import sites
 from billing.store.clock_guard import require_plausible
 from billing.store.engine import Store
 from config.clock import Clock
 from config.counting import counted
+from config.demands import doubts
 from config.errors import ClockBehind, DriverError, HradloError
 from config.setting_types import MAIN_SITE
 from config.settings import Settings
+from daemon.binding import unbound_site
 from daemon.drivers import open_drivers
 from daemon.status import brake_state, engine_state
 from enforcement.driver import Driver
@@ -30,6 +34,8 @@ from enforcement.routeros.driver import RouterOsDriver
 from enforcement.routeros.examination import Remark
 
 PATIENCE_SECONDS = 3
+NAMED_MAX = 10
+"""So many contracts are named."""
 BUILT_YEAR = 2026
 
 
@@ -54,6 +60,9 @@ async def examine(settings: Settings, clock: Clock) -> list[Finding]:
         _statements,
         _engine,
         _brake,
+        _parked,
+        _bindings,
+        _payable,
         _network,
         partial(_other_sites, now=clock.now()),
         _interfaces,
@@ -134,6 +143,57 @@ async def _brake(settings: Settings) -> list[Finding]:
     remedy = "" if state == "go" else "hradlo brake show; docs/brake.md explains each reason."
     findings.append(Finding("brake", state == "go", state, remedy))
     return findings
+
+
+async def _parked(settings: Settings) -> list[Finding]:
+    """Contracts about which nothing stricter is decided before a person has looked."""
+    store = Store.open(settings.database_url)
+    try:
+        await store.check()
+        async with store.reading() as session:
+            found = await parked(session)
+    except (HradloError, DBAPIError):
+        return []  # told above
+    finally:
+        await store.close()
+    findings = [
+        Finding(f"contract {number}", False, f"parked: {why}", f"See hradlo show {number}, and mend the facts.")
+        for number, why in found[:NAMED_MAX]
+    ]
+    if rest := found[NAMED_MAX:]:
+        words = f"parked, too: {', '.join(number for number, _ in rest[: NAMED_MAX * 10])}"
+        findings.append(Finding(counted(len(rest), "more contract"), False, words, "hradlo show CONTRACT says why."))
+    return findings or [Finding("contracts", True, "none is parked for absurd facts")]
+
+
+async def _bindings(settings: Settings) -> list[Finding]:
+    """Services that nobody can find: this gateway itself does not know who has which address now."""
+    site = unbound_site(settings)
+    store = Store.open(settings.database_url)
+    try:
+        await store.check()
+        async with store.reading() as session:
+            found = await bound_services(session, site) if site else []
+    except (HradloError, DBAPIError):
+        return []  # told above
+    finally:
+        await store.close()
+    if not found:
+        return []
+    names = ", ".join(f"{name} (contract {number})" for number, name in found[:NAMED_MAX])
+    more = f" and {len(found) - NAMED_MAX} more" if len(found) > NAMED_MAX else ""
+    words = f"never restricted, because no router of this site says who has which address: {names}{more}"
+    remedy = "Write their addresses, or the site of a router of [[routeros]], into services.csv, and import it."
+    return [Finding(f"bindings at site {site}", False, words, remedy)]
+
+
+async def _payable(settings: Settings) -> list[Finding]:
+    """Whoever reads the notice must be able to pay from it."""
+    found = []
+    for doubt in doubts(settings):
+        words, _, remedy = doubt.message.partition(" Set it")
+        found.append(Finding(doubt.place, False, words, f"Set it{remedy}"))
+    return found or [Finding("paying", True, "the notice names an account, and a suspended line reaches it")]
 
 
 async def _network(settings: Settings) -> list[Finding]:

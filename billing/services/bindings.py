@@ -16,6 +16,7 @@ from ipaddress import ip_network
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.customers.tables import Contract
 from billing.importing import in_chunks
 from billing.services.rules import Claim, overlaps
 from billing.services.tables import Service, ServiceAddress, ServiceBinding
@@ -40,6 +41,18 @@ class Settled:
 async def bindings_at(session: AsyncSession, site: str) -> frozenset[str]:
     """What a site's router must be asked for; usually nothing."""
     return frozenset(await session.scalars(select(ServiceBinding.name).where(ServiceBinding.site == site)))
+
+
+async def bound_services(session: AsyncSession, site: str) -> list[tuple[str, str]]:
+    """Contract number and binding of all that are known by one at a site, in the order of the contracts."""
+    query = (
+        select(Contract.number, ServiceBinding.name)
+        .join(Service, Service.id == ServiceBinding.service_id)
+        .join(Contract, Contract.id == Service.contract_id)
+        .where(ServiceBinding.site == site)
+        .order_by(Contract.number, ServiceBinding.name)
+    )
+    return [(number, name) for number, name in await session.execute(query)]
 
 
 async def bound_contracts(

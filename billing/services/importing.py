@@ -17,6 +17,7 @@ from billing.money import Money
 from billing.services.rules import Claim, ServiceRow, overlaps
 from billing.services.tables import Product, Service, ServiceAddress, ServiceBinding, ServicePrice
 from billing.store import journal
+from config.errors import Problem
 from config.setting_types import MAIN_SITE
 
 Key = tuple[str, str, str, date]
@@ -51,13 +52,20 @@ class Importer:
     """Holds what the steps of one import share; used once."""
 
     def __init__(
-        self, session: AsyncSession, sheet: Sheet[ServiceRow], actor: str, now: datetime, home_site: str
+        self,
+        session: AsyncSession,
+        sheet: Sheet[ServiceRow],
+        actor: str,
+        now: datetime,
+        home_site: str,
+        unbound_site: str,
     ) -> None:
         self._session = session
         self._sheet = sheet
         self._actor = actor
         self._now = now
         self._home_site = home_site
+        self._unbound_site = unbound_site
         self._customer_ids: dict[str, int] = {}
         self._contracts: dict[str, tuple[int, int]] = {}
         """Number -> id, customer's id."""
@@ -81,7 +89,8 @@ class Importer:
         await self._write_bindings([*new, *changed])
         self._note_services(new, changed)
         await journal.append_many(self._session, self._entries)
-        return Report(len(new), len(changed), len(self._sheet.rows) - len(new) - len(changed))
+        unchanged = len(self._sheet.rows) - len(new) - len(changed)
+        return Report(len(new), len(changed), unchanged, tuple(self._unbound()))
 
     # ── what is there ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -186,6 +195,17 @@ class Importer:
             for place in sorted(self._bindings(row)):
                 if (other := stored.setdefault(place, owner)) != owner:
                     self._sheet.refuse(row.line, "addresses", f"{place[1]} is known of {other}, too")
+
+    def _unbound(self) -> Iterable[Problem]:
+        """Bindings that no router will ever say anything about: who has one is never restricted."""
+        for row in self._sheet.rows:
+            if row.bindings and self._site(row) == self._unbound_site:
+                yield Problem(
+                    f"line {row.line}, column addresses",
+                    f"{' '.join(row.bindings)} is never found, and never restricted: no router of site "
+                    f"{self._unbound_site} says who has which address. Write the address itself, or the site of a "
+                    "router of [[routeros]] into the column site",
+                )
 
     def _claims(self) -> Iterable[Claim]:
         """Who has which network after the import."""

@@ -16,17 +16,24 @@ from config.setting_types import MAIN_SITE
 
 
 async def import_services(
-    session: AsyncSession, sheet: Sheet[ServiceRow], *, actor: str, now: datetime, home_site: str = MAIN_SITE
+    session: AsyncSession,
+    sheet: Sheet[ServiceRow],
+    *,
+    actor: str,
+    now: datetime,
+    home_site: str = MAIN_SITE,
+    unbound_site: str = "",
 ) -> Report:
     """Adds and changes services, and the contracts that they name, as the file says.
 
     A service is the same one when contract, kind, product and start are; its price and addresses are changed.
     Services that are not in the file stay as they are, except that an address moves to where the file has it
-    within one contract. A new service of which the file names no site is at `home_site`. Raises
-    `InputRejected` with every problem of the file.
+    within one contract. A new service of which the file names no site is at `home_site`. At `unbound_site` nobody
+    says who has a changing address, so a binding there is warned of. Raises `InputRejected` with every problem of the
+    file.
     """
     await journal.lock(session)
-    return await Importer(session, sheet, actor, now, home_site).run()
+    return await Importer(session, sheet, actor, now, home_site, unbound_site).run()
 
 
 async def networks(

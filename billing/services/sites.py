@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.services.tables import ServiceAddress, SiteReport
+from billing.services.tables import ServiceAddress, ServiceBinding, SiteReport
 
 UNKNOWN_AFTER = timedelta(minutes=3)
 
@@ -50,9 +50,10 @@ async def report(
 
 
 async def sites(session: AsyncSession, now: datetime) -> list[SiteView]:
-    """Every site that was ever reported, or that addresses are at, by name."""
+    """Every site that was ever reported, or that addresses or bindings are at, by name."""
     reports = {row.site: row for row in await session.scalars(select(SiteReport))}
     named = set(await session.scalars(select(ServiceAddress.site).distinct()))
+    named |= set(await session.scalars(select(ServiceBinding.site).distinct()))
     return [_view(site, reports.get(site), now) for site in sorted(named | reports.keys())]
 
 

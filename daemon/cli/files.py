@@ -20,6 +20,7 @@ from billing.services import rules as services_file
 from billing.services.operations import import_services
 from billing.store.engine import Store
 from config.errors import InputRejected, Problem
+from daemon.binding import unbound_site
 from daemon.cli.context import Context, JsonOption, current, out, run
 from daemon.terminal import table
 
@@ -87,8 +88,9 @@ def services(
     sheet = _sheet(call, services_file.read_services)
 
     async def work(context: Context, session: AsyncSession) -> Report:
-        actor, now, home_site = context.actor, context.clock.now(), context.settings.enforcement.site
-        return await import_services(session, sheet, actor=actor, now=now, home_site=home_site)
+        settings, now = context.settings, context.clock.now()
+        home, unbound = settings.enforcement.site, unbound_site(settings)
+        return await import_services(session, sheet, actor=context.actor, now=now, home_site=home, unbound_site=unbound)
 
     _import(call, sheet, work)
 

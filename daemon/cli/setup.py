@@ -10,6 +10,7 @@ import typer
 from billing.invoicing.documents.logo import logo_problems
 from billing.letters.checking import template_problems
 from billing.store.schema_version import upgrade as upgrade_database
+from config.demands import doubts
 from config.errors import HradloError, NotFound, SettingsError
 from config.example import Values, write
 from config.settings import SIGNING_KEY_BYTES_MIN
@@ -48,6 +49,7 @@ def init(
         _make_secret(key)
         typer.echo(f"Made {key}.")
     _create_database()
+    print_doubts()
     typer.echo("Next: hradlo check-config, then hradlo import customers FILE.csv")
     if current.settings.enforcement.mode == "monitor":
         typer.echo("It only monitors for now: nobody is restricted before you set [enforcement] mode (docs/brake.md).")
@@ -130,7 +132,18 @@ def check_config() -> None:
     problems = [*logo_problems(settings.portal.logo), *template_problems(settings)]
     if problems:
         raise SettingsError(f"{current.config} names files that can't be used.", problems)
-    typer.echo(f"{current.config} is fine.")
+    if not print_doubts():
+        typer.echo(f"{current.config} is fine.")
+
+
+def print_doubts() -> bool:
+    """Says what leaves subscribers without a way to pay; whether there was anything to say."""
+    found = doubts(current.settings)
+    if found:
+        typer.echo(f"{current.config} has no mistake, but:")
+    for doubt in found:
+        typer.echo(f"  {doubt}")
+    return bool(found)
 
 
 def doctor(json: bool = JsonOption) -> None:

@@ -13,6 +13,8 @@ from config.settings import load
 from daemon.braking import Verdict, release
 from tests.daemon.admin import Admin
 
+IBAN = "CZ6508000000192000145399"
+
 
 @pytest.fixture
 def newcomer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Admin:
@@ -29,7 +31,7 @@ def admin(newcomer: Admin, migrated_database: Path) -> Admin:
     It is noon on 16 March 2026, and payments are not asked about.
     """
     shutil.copy(migrated_database, newcomer.database)
-    ran = newcomer.run("init", "--data", str(newcomer.folder), "--dryrun", "--address", "127.0.0.1")
+    ran = newcomer.run("init", "--data", str(newcomer.folder), "--dryrun", "--address", "127.0.0.1", "--iban", IBAN)
     assert ran.code == 0, ran.err
     newcomer.enforce()
     newcomer.move_clock_to(date(2026, 3, 16))

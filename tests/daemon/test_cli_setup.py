@@ -116,6 +116,25 @@ def test_a_missing_config_and_a_folder_instead_of_one_are_named(newcomer: Admin)
     assert f"{newcomer.config} can't be read: Is a directory." in folder.err
 
 
+def test_a_config_from_which_nobody_could_pay_is_not_called_fine(newcomer: Admin) -> None:
+    made = newcomer.run("init", "--data", str(newcomer.folder), "--interface", "lan0", "--address", "10.0.0.1")
+    ran = newcomer.run("check-config")
+
+    assert ran.code == 0
+    assert "is fine" not in ran.out
+    assert "[isp] iban: is empty: notice, mails and invoices name no account" in ran.out
+    assert "[enforcement] garden: is empty: from a suspended line neither a bank nor your portal is reached" in ran.out
+    assert "[enforcement] resolvers: is empty" in ran.out
+    assert ran.out in made.out
+
+
+def test_a_config_from_which_people_can_pay_is_fine(newcomer: Admin) -> None:
+    init(newcomer, "--interface", "lan0", "--address", "10.0.0.1", "--iban", "CZ6508000000192000145399")
+    newcomer.add_setting("enforcement", 'garden = ["ib.bank.example"]\nresolvers = ["10.0.0.1"]')
+
+    assert newcomer.run("check-config").out == f"{newcomer.config} is fine.\n"
+
+
 # ── the database ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -292,6 +311,55 @@ def test_the_doctor_sees_a_clock_far_behind_the_journal(admin: Admin, server: so
 
     assert "journal has an entry" in str(findings(admin)["clock"]["found"])
     assert "accept-clock" in str(findings(admin)["clock"]["remedy"])
+
+
+def test_the_doctor_sees_that_nobody_could_pay(newcomer: Admin) -> None:
+    init(newcomer, "--dryrun")
+
+    found = findings(newcomer)["[isp] iban"]
+
+    assert not found["is_good"]
+    assert "subscribers can't pay" in str(found["found"])
+    assert str(found["remedy"]).startswith('Set it, like iban = "CZ')
+
+
+def test_the_doctor_names_bindings_that_no_router_resolves(admin: Admin) -> None:
+    admin.import_all()
+    text = (admin.folder / "services.csv").read_text("utf-8").replace("10.1.0.6", "ppp:petr")
+    ran = admin.run("import", "services", admin.write("bound.csv", text))
+
+    assert ran.code == 0
+    assert "warning: line 3, column addresses: ppp:petr is never found, and never restricted" in ran.out
+    found = findings(admin)["bindings at site main"]
+    assert not found["is_good"]
+    assert "ppp:petr (contract 1002)" in str(found["found"])
+    assert "services.csv" in str(found["remedy"])
+
+
+def test_bindings_at_the_site_of_a_router_are_nothing_to_warn_of(admin: Admin) -> None:
+    router = '[[routeros]]\nsite = "north"\nhost = "10.0.0.1"\nnotice_address = "10.0.0.80"\nnotice_port = 8101\n'
+    text = admin.config.read_text("utf-8") + router + f'fingerprint = "{"ab" * 32}"\n'
+    admin.config.write_text(text, encoding="utf-8")
+    (admin.config.parent / "secrets" / "routeros_password").write_text("x" * 20)
+    admin.import_all()
+    bound = (admin.folder / "services.csv").read_text("utf-8").splitlines()
+    bound = [f"{bound[0]},site", f"{bound[2].replace('10.1.0.6', 'ppp:petr')},north", ""]
+    ran = admin.run("import", "services", admin.write("bound.csv", "\n".join(bound)))
+
+    assert (ran.code, "warning" in ran.out) == (0, False), ran.err
+    assert "bindings at site main" not in findings(admin)
+
+
+def test_the_doctor_names_those_who_are_parked(admin: Admin) -> None:
+    admin.import_all()
+    odd = "number,contract_number,issued_on,due_on,total,open\n26000009,1002,2020-01-01,2020-01-15,100.00,100.00\n"
+    admin.run("import", "invoices", admin.write("odd.csv", odd))
+    admin.run("apply")
+
+    found = findings(admin)["contract 1002"]
+
+    assert str(found["found"]).startswith("parked: invoice 26000009 is overdue since 2020-01-15")
+    assert "hradlo show 1002" in str(found["remedy"])
 
 
 def test_the_doctor_of_a_broken_config_says_what_is_wrong_with_it(admin: Admin) -> None:
