@@ -72,11 +72,22 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error
 
 
+class _Signals:
+    """What systemd or a person said. One for the whole run: it hears what is said during a reload, too."""
+
+    def __init__(self) -> None:
+        self.stopped, self.changed = asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stopped.set)
+        loop.add_signal_handler(signal.SIGHUP, self.changed.set)
+
+
 async def _run(settings: Settings, clock: Clock, role: Role, read_again: Callable[[], Settings]) -> None:
-    sockets = sdnotify.passed_sockets()
+    sockets, signals = sdnotify.passed_sockets(), _Signals()
     wanted: Settings | None = settings
     while wanted is not None:
-        wanted = await _run_with(wanted, clock, role, read_again, sockets)
+        wanted = await _run_with(wanted, clock, role, read_again, sockets, signals)
     log.info("stopped", role=role)
 
 
@@ -86,6 +97,7 @@ async def _run_with(
     role: Role,
     read_again: Callable[[], Settings],
     sockets: Sequence[socket.socket],
+    signals: _Signals,
 ) -> Settings | None:
     """Runs with these settings; returns those to go on with, None to stop."""
     again: Settings | None = None
@@ -94,7 +106,7 @@ async def _run_with(
             store = Store.open(settings.database_url)
             stack.push_async_callback(store.close)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_told(read_again), name="signals")
+                tasks.create_task(_told(signals, read_again), name="signals")
                 await _answered(store)
                 if role in ("all", "web"):
                     served = await stack.enter_async_context(_web(settings, store, clock, sockets))
@@ -114,15 +126,11 @@ async def _run_with(
     return again
 
 
-async def _told(read_again: Callable[[], Settings]) -> None:
+async def _told(signals: _Signals, read_again: Callable[[], Settings]) -> None:
     """Ends everything beside it when systemd or a person says so, or when there are new settings."""
-    stopped, changed = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    loop.add_signal_handler(signal.SIGHUP, changed.set)
+    stopped, changed = signals.stopped, signals.changed
     while not stopped.is_set():
-        either = [loop.create_task(event.wait()) for event in (stopped, changed)]
+        either = [asyncio.ensure_future(event.wait()) for event in (stopped, changed)]
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -81,6 +81,18 @@ def test_sighup_reads_the_settings_again_in_the_same_process(isp: tuple[Admin, i
     assert (running.returncode, b"Traceback" in err) == (0, False)
 
 
+def test_who_is_told_to_stop_during_a_reload_stops(isp: tuple[Admin, int], systemd: socket.socket) -> None:
+    admin, _ = isp
+    running = admin.start("run", "--role", "all")
+    told(systemd, b"READY=1")
+
+    running.send_signal(signal.SIGHUP)
+    told(systemd, b"RELOADING=1")
+    running.send_signal(signal.SIGTERM)
+
+    assert running.wait(timeout=30) == 0
+
+
 def test_sighup_with_wrong_settings_says_what_is_wrong_and_changes_nothing(
     isp: tuple[Admin, int], systemd: socket.socket
 ) -> None:
