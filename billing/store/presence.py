@@ -85,7 +85,10 @@ class Presence:
 
     async def _listen(self, connection: AsyncConnection) -> None:
         raw: Any = (await connection.get_raw_connection()).driver_connection
-        await raw.add_listener(CHANNEL, lambda *_: self._on_ring())
+        try:
+            await raw.add_listener(CHANNEL, lambda *_: self._on_ring())
+        except Exception as error:  # asyncpg's own: past SQLAlchemy, nobody translates it
+            raise ConnectionError(f"the server takes no listener: {error}") from error
         raw.add_termination_listener(lambda *_: self._lost.set())
 
     async def _stay(self, connection: AsyncConnection) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import structlog
@@ -154,6 +155,35 @@ async def test_a_server_that_was_away_is_heard_again_and_may_have_something_new(
         await until(lambda: engine.is_on_duty and engine.rings > before)
         await store.check()
     await store.close()
+
+
+@asynccontextmanager
+async def cut_at(word: bytes, url: str, folder: Path) -> AsyncIterator[str]:
+    """The URL of a way to the server that breaks, the first time only, when somebody says that word."""
+    server, was_cut = url.partition("host=")[2], False
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal was_cut
+        while data := await reader.read(65536):
+            if word in data and not was_cut:
+                was_cut = True
+                break
+            writer.write(data)
+        writer.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, away = await asyncio.open_unix_connection(f"{server}/.s.PGSQL.5432")
+        await asyncio.gather(forward(reader, away), forward(there, writer))
+
+    async with await asyncio.start_unix_server(connected, folder / ".s.PGSQL.5432"):
+        yield url.replace(server, str(folder))
+    assert was_cut
+
+
+async def test_a_server_that_goes_just_when_the_bell_is_hung_up_is_asked_again(postgres_url: str) -> None:
+    with TemporaryDirectory(prefix="hradlo-cut-") as folder:
+        async with cut_at(b"LISTEN", postgres_url, Path(folder)) as url, present(url) as [engine]:
+            await until(lambda: engine.rings == 1 and engine.is_on_duty)
 
 
 async def test_a_name_that_the_server_does_not_know_is_not_taken_for_a_server_that_is_away(postgres_url: str) -> None:
