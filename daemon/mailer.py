@@ -227,7 +227,8 @@ class _Server:
         try:
             async with asyncio.timeout(self._patience_seconds):
                 await smtp.connect()
-        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+        # UnicodeError: a host that can be no name, such as a..b
+        except (aiosmtplib.SMTPException, OSError, UnicodeError) as error:
             smtp.close()
             raise _Unusable(f"{self._mail.host} port {self._mail.port}: {self._words(error)}") from None
         self._smtp = smtp
@@ -244,7 +245,7 @@ class _Server:
             return _Outcome(f"sender refused: {self._words(error)}", is_everybodys=True)
         except aiosmtplib.SMTPResponseException as error:
             return self._refusal(error)
-        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+        except (aiosmtplib.SMTPException, OSError) as error:
             self._smtp.close()
             return _Outcome(f"connection lost: {self._words(error)}", is_lost=True)
         return _Outcome()

@@ -264,6 +264,16 @@ async def test_while_the_server_is_down_nothing_is_used_up(store: Store, server:
     assert after.sent == 1
 
 
+async def test_a_host_that_can_be_no_name_is_told_and_ends_nothing(
+    store: Store, server: MailServer, clock: TestClock
+) -> None:
+    await put(store, draft())
+
+    report = await send_due(store, settings_for(server, host="mail..isp.example"), clock)
+
+    assert report.trouble.startswith("mail..isp.example port")
+
+
 async def test_a_server_that_drops_the_line_after_data_gets_the_mail_once_more_under_the_same_message_id(
     store: Store, server: MailServer, clock: TestClock
 ) -> None:
