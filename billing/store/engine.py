@@ -47,6 +47,9 @@ POSTGRES_ARGUMENTS: dict[str, Any] = {
 }
 """How long a silent server is waited for, and a silent gateway by the server; seconds."""
 
+# connection exception, insufficient resources (connections, disk, memory), operator intervention: "PostgreSQL Error
+# Codes" in its manual
+_POSTGRES_AWAY = ("08", "53", "57P")
 _SQLITE_AWAY = ("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR")
 
 # name, what is set, what SQLite must answer; the patience comes first, as changing the journal needs the lock
@@ -169,7 +172,7 @@ def is_away(error: Exception) -> bool:
         return False
     state = str(getattr(error.orig, "sqlstate", None) or "")
     name = str(getattr(error.orig, "sqlite_errorname", None) or "")
-    return error.connection_invalidated or state.startswith(("08", "57P")) or name.startswith(_SQLITE_AWAY)
+    return error.connection_invalidated or state.startswith(_POSTGRES_AWAY) or name.startswith(_SQLITE_AWAY)
 
 
 @asynccontextmanager

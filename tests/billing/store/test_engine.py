@@ -200,6 +200,16 @@ async def test_a_file_that_is_gone_is_a_database_that_is_away_and_a_table_that_i
     assert not is_away(wrong.value)
 
 
+@pytest.mark.parametrize(
+    ("state", "is_gone"), [("53300", True), ("53100", True), ("57P03", True), ("08006", True), ("42P01", False)]
+)
+def test_a_server_without_room_for_us_is_away_too(state: str, is_gone: bool) -> None:
+    refused = Exception("said the server")
+    refused.sqlstate = state  # type: ignore[attr-defined]
+
+    assert is_away(DBAPIError("SELECT 1", None, refused)) is is_gone
+
+
 def test_a_database_that_hradlo_does_not_know_is_refused() -> None:
     with pytest.raises(StoreError, match="mysql"):
         Store.open("mysql://localhost/hradlo")
