@@ -47,11 +47,15 @@ def copy_sqlite(source: Path, target: Path) -> None:
     """Copies a database that may be in use; raises `StoreError`."""
     if not source.is_file():
         raise StoreError(f"There is no database {source}.", "See [database] url.")
-    with closing(sqlite3.connect(source)) as origin, closing(sqlite3.connect(target)) as copy:
-        origin.backup(copy)
-        (answer,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
-        if answer != "ok":
-            raise StoreError(f"The copy is not whole: {answer}.", "Look at the disk; do not throw older backups away.")
+    remedy = "Look at the disk; do not throw older backups away."
+    try:
+        with closing(sqlite3.connect(source)) as origin, closing(sqlite3.connect(target)) as copy:
+            origin.backup(copy)
+            (answer,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.Error as error:
+        raise StoreError(f"{source} can't be copied ({error}).", remedy) from error
+    if answer != "ok":
+        raise StoreError(f"The copy is not whole: {answer}.", remedy)
 
 
 def make_one_file(copy: Path) -> None:

@@ -128,6 +128,16 @@ async def test_books_that_do_not_balance_give_no_backup(isp: Isp, each_database_
 
 
 @pytest.mark.postgres
+async def test_a_file_that_is_no_database_gives_no_backup(tmp_path: Path) -> None:
+    database = tmp_path / "hradlo.db"
+    database.write_text("a letter to the landlord\n" * 100)
+
+    with pytest.raises(StoreError, match="not a database"):
+        await back_up(f"sqlite:///{database}", tmp_path / "copy.db")
+
+    assert leftovers(tmp_path) == []
+
+
 async def test_an_archive_of_postgresql_can_be_restored_by_its_own_tool(postgres_url: str, tmp_path: Path) -> None:
     store = Store.open(postgres_url)
     made = Isp(store, tmp_path)
