@@ -91,7 +91,8 @@ async def set_product(
         await session.execute(delete(ProductPrice).where(same_day))
         row = {"product_id": product_id, "valid_from_on": valid_from_on, "price": price}
         await session.execute(insert(ProductPrice).values(**row))
-    detail = {"kind": kind, "product": name, **changed} | ({"price": price, "from": valid_from_on} if price else {})
+    dated = {} if price is None else {"price": price, "from": valid_from_on}
+    detail = {"kind": kind, "product": name, **changed, **dated}
     await journal.append(session, at=now, actor=actor, action="product.changed", detail=detail)
     return product_id
 

@@ -10,6 +10,8 @@ from sqlalchemy import select
 from billing.customers.tables import Contract, Customer
 from billing.importing import Report
 from billing.invoicing.run import bill
+from billing.money import Money
+from billing.services.contracts import set_product
 from billing.services.operations import contract_of, import_services, networks, places_of
 from billing.services.rules import read_services
 from billing.services.tables import Service, ServicePrice
@@ -50,6 +52,19 @@ async def addresses(store: Store) -> dict[str, str]:
 async def entries(store: Store) -> Sequence[JournalEntry]:
     async with store.reading() as session:
         return (await session.execute(select(JournalEntry).order_by(JournalEntry.id))).scalars().all()
+
+
+async def test_a_product_that_becomes_free_is_journalled_with_its_price(town: Store) -> None:
+    async with town.transaction() as session:
+        day = date(2026, 4, 1)
+        await set_product(session, "internet", "Fiber", price=Money(0), valid_from_on=day, actor="admin:test", now=NOW)
+
+    assert json.loads((await entries(town))[-1].detail) == {
+        "from": "2026-04-01",
+        "kind": "internet",
+        "price": "0.00",
+        "product": "Fiber",
+    }
 
 
 async def test_services_are_added_with_their_contracts(town: Store) -> None:
