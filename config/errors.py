@@ -22,8 +22,17 @@ Messages are written for the admin who reads them at a terminal. What a subscrib
 chosen in `portal/`, never taken from an exception.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+HIDDEN = "[redacted]"
+_PASSWORD_IN_URL = re.compile(r"(\w://[^\s:/@]*):[^\s@/]+@")
+
+
+def without_password(text: str) -> str:
+    """A text in which every ``scheme://user:password@host`` has lost its password."""
+    return _PASSWORD_IN_URL.sub(rf"\1:{HIDDEN}@", text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ from typing import Any, Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
+from config.errors import HIDDEN, without_password
+
 Format = Literal["auto", "json", "text"]
 
 _SECRET_KEY = re.compile(r"password|passwd|token|secret|authorization|cookie|signing_key|nonce", re.IGNORECASE)
-_PASSWORD_IN_URL = re.compile(r"(\w://[^\s:/@]*):[^\s@/]+@")
-_HIDDEN = "[redacted]"
 
 _MULTILINE = ("exception", "stack")
 
@@ -55,9 +55,9 @@ def redact(_logger: object, _method: str, line: EventDict) -> EventDict:
 
 def _redacted(key: object, value: Any) -> Any:
     if isinstance(key, str) and _SECRET_KEY.search(key):
-        return _HIDDEN
+        return HIDDEN
     if isinstance(value, str):
-        return _PASSWORD_IN_URL.sub(rf"\1:{_HIDDEN}@", value)
+        return without_password(value)
     if isinstance(value, Mapping):
         return {inner: _redacted(inner, item) for inner, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from config.errors import Problem
+from config.errors import Problem, without_password
 
 Known = Mapping[str, Sequence[str]]
 """The tables of the file with their keys."""
@@ -39,7 +39,7 @@ def _message(item: Any, known: Known) -> str:
     if item["type"] == "model_type":
         return f"is a table: write [{item['loc'][0]}] on a line of its own"
     text = str(item["msg"]).removeprefix("Value error, ")
-    return f"{text} (it is {item['input']!r})"
+    return without_password(f"{text} (it is {item['input']!r})")
 
 
 def _unknown_key_message(location: tuple[str, ...], known: Known) -> str:

@@ -406,3 +406,10 @@ def test_a_password_in_the_settings_is_refused_and_not_repeated(path: Path, secr
     with pytest.raises(SettingsError, match=r"\[database\] url: has a password in it") as caught:
         load(written(path, secrets, ON_POSTGRESQL.replace("hradlo@", "hradlo:geheim@") + WORKING))
     assert "geheim" not in str(caught.value)
+
+
+def test_a_password_in_a_url_of_a_kind_that_is_unknown_is_not_repeated_either() -> None:
+    told = messages('[database]\nurl = "postgres://hradlo:geheim@db.isp.example/hradlo"\n')["[database] url"]
+
+    assert "postgres://hradlo:[redacted]@db.isp.example" in told
+    assert "geheim" not in told
