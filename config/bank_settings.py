@@ -1,5 +1,6 @@
 """The `[payments]` and `[fio]` tables of the settings: where the bank's statements come from."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,9 @@ class Payments(Section):
         examples=["/var/lib/hradlo/statements"],
     )
     watch_seconds: int = Field(10, ge=1, description="How often the folder is looked at.")
+
+
+FIO_TOKEN = re.compile(r"[A-Za-z0-9]{16,128}")
 
 
 class Fio(Section):

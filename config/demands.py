@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from holidays.utils import list_supported_countries
 
+from config.bank_settings import FIO_TOKEN
 from config.counting import counted
 from config.errors import Problem
 
@@ -98,11 +99,19 @@ def _mail_problems(settings: Settings) -> list[Problem | None]:
 
 
 def _fio_problems(settings: Settings) -> list[Problem | None]:
-    found = [settings.secret_problem(name) for name in settings.fio.tokens if not settings.is_withheld(name)]
+    found = [_token_problem(settings, name) for name in settings.fio.tokens if not settings.is_withheld(name)]
     host = urlsplit(settings.fio.url).hostname
     if urlsplit(settings.fio.url).scheme != "https" and host not in ("localhost", "127.0.0.1", "::1"):
         found.append(Problem("[fio] url", "would send the token in clear: use https"))
     return found
+
+
+def _token_problem(settings: Settings, name: str) -> Problem | None:
+    problem = settings.secret_problem(name)
+    if problem is None and not FIO_TOKEN.fullmatch(settings.secret(name)):
+        message = "is no token of Fio (16 to 128 letters and digits): copy it from the internet banking, Settings, API"
+        return Problem(f"secret {name}", message)
+    return problem
 
 
 def _voip_problems(settings: Settings) -> list[Problem | None]:

@@ -242,6 +242,18 @@ def test_a_password_is_never_sent_in_clear(path: Path, secrets: Path) -> None:
     load(written(path, secrets, WORKING + mail.format("127.0.0.1")))
 
 
+def test_a_secret_that_can_be_no_token_of_fio_is_named_before_the_engine_starts(path: Path, secrets: Path) -> None:
+    (secrets / "fio_token").write_text("a word of the landlord")
+
+    with pytest.raises(SettingsError) as caught:
+        load(written(path, secrets, WORKING + '[fio]\ntokens = ["fio_token"]\n'))
+
+    assert places(caught.value) == ["secret fio_token"]
+    assert "landlord" not in str(caught.value)
+    (secrets / "fio_token").write_text("a1" * 32)
+    load(path)
+
+
 def test_a_reminder_that_could_never_be_sent_is_named_with_its_day(path: Path, secrets: Path) -> None:
     with pytest.raises(SettingsError, match=r"reminder_days: 14, 20 would never be sent: .* after 14 days"):
         load(written(path, secrets, f"{WORKING}[dunning]\nreminder_days = [3, 20, 14]\n"))

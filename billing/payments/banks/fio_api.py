@@ -11,7 +11,6 @@ else the answer is 409; a client waits by itself before it asks, and once more i
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from datetime import date
 
@@ -19,6 +18,7 @@ import aiohttp
 from yarl import URL
 
 from billing.payments.banks.detect import SIZE_BYTES_MAX
+from config.bank_settings import FIO_TOKEN
 from config.clock import monotonic_seconds
 from config.errors import BankUnreachable, NotAllowed
 
@@ -27,7 +27,6 @@ MARGIN_SECONDS = 1
 """The bank's clock and ours differ in where a second begins."""
 TRIES_MAX = 3
 TIMEOUT_SECONDS = 120
-_TOKEN = re.compile(r"[A-Za-z0-9]{16,128}")
 _MEANINGS = {
     404: ("does not know this address", "Check [fio] url."),
     413: ("has too many movements for one answer", "Import a statement file for the older days."),
@@ -54,7 +53,7 @@ class FioApi:
         seconds: Callable[[], float] = monotonic_seconds,
         wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        if not _TOKEN.fullmatch(token):
+        if not FIO_TOKEN.fullmatch(token):
             raise NotAllowed(
                 "What stands in the secret is no token of Fio: those have 16 to 128 letters and digits.",
                 "Copy it from the internet banking, Settings, API.",
