@@ -110,11 +110,15 @@ class Row:
             self.refuse(column, "is empty")
         return cell
 
-    def choice(self, column: str, choices: Sequence[str], if_empty: str = "") -> str:
-        cell = self._cells[column] or if_empty
+    def choice(self, column: str, choices: Sequence[str]) -> str:
+        cell = self._cells[column]
         if cell not in choices:
             self.refuse(column, f"{cell!r} is none of {', '.join(choices)}")
         return cell
+
+    def choice_or_none(self, column: str, choices: Sequence[str]) -> str | None:
+        """None for an empty cell."""
+        return self.choice(column, choices) if self._cells[column] else None
 
     def date_or_none(self, column: str) -> date | None:
         """None for an empty cell, and where the column is missing."""

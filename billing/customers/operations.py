@@ -21,6 +21,7 @@ from billing.customers.tables import Contract, Customer
 from billing.importing import Report, Sheet, in_chunks
 from billing.store import journal
 from config.errors import Problem
+from config.i18n import Language
 
 _COLUMNS = ("number", "name", "email", "phone", "street", "city", "postal_code", "language", "company_id", "vat_id")
 
@@ -40,9 +41,17 @@ async def hash_passwords(session: AsyncSession, sheet: Sheet[CustomerRow]) -> di
 
 
 async def import_customers(
-    session: AsyncSession, sheet: Sheet[CustomerRow], hashes: Mapping[str, str], *, actor: str, now: datetime
+    session: AsyncSession,
+    sheet: Sheet[CustomerRow],
+    hashes: Mapping[str, str],
+    *,
+    actor: str,
+    now: datetime,
+    language: Language = "cs",
 ) -> Report:
     """Adds and changes customers as the file says; `hashes` are those of `hash_passwords`.
+
+    `language` is that of new customers of whom the file says none.
 
     Raises `InputRejected` with every problem of the file. Customers that are not in it stay as they are.
     """
@@ -53,7 +62,7 @@ async def import_customers(
         known = await _known(session, [row.number for row in rows])
         new = [row for row in rows if row.number not in known]
         changes = {row.number: what for row in rows if row.number in known and (what := _changes(row, known, hashes))}
-        await _add(session, new, hashes)
+        await _add(session, new, hashes, language)
         await _change(session, changes, known)
         entries = [*_added_entries(new, actor, now), *await _changed_entries(session, changes, known, actor, now)]
         await journal.append_many(session, entries)
@@ -83,9 +92,12 @@ def _changes(row: CustomerRow, known: Mapping[str, Mapping[str, Any]], hashes: M
     return changes
 
 
-async def _add(session: AsyncSession, rows: Sequence[CustomerRow], hashes: Mapping[str, str]) -> None:
+async def _add(
+    session: AsyncSession, rows: Sequence[CustomerRow], hashes: Mapping[str, str], language: Language
+) -> None:
     values = [
         {name: getattr(row, name) or "" for name in _COLUMNS}
+        | {"language": row.language or language}
         | {"password_hash": hashes.get(row.number, ""), "password_is_one_time": False}
         for row in rows
     ]

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from billing.customers.mail_address import sendable
 from billing.importing import Row, Sheet, read
+from config.i18n import LANGUAGES
 
 COLUMNS = ("customer_number", "name", "email", "phone", "street", "city", "postal_code", "language", "password")
 OPTIONAL_COLUMNS = ("company_id", "vat_id")
-LANGUAGES = ("cs", "en")
 PASSWORD_LENGTH_MIN = 8
 _NUMBER = re.compile(r"\S{1,20}")
 _BETWEEN_EMAILS = re.compile(r"[,;\s]+")
@@ -26,7 +26,8 @@ class CustomerRow:
     street: str
     city: str
     postal_code: str
-    language: str
+    language: str | None
+    """None: the file does not say, so what the customer chose stays."""
     password: str = field(repr=False)
     """Used while the customer has none: an import never takes away the one that somebody chose."""
     company_id: str | None = None
@@ -55,7 +56,7 @@ def _customer(row: Row) -> CustomerRow:
         street=row.text("street", 200),
         city=row.text("city", 100),
         postal_code=row.text("postal_code", 20),
-        language=row.choice("language", LANGUAGES, if_empty="cs"),
+        language=row.choice_or_none("language", LANGUAGES),
         password=row.read("password", _password, ""),
         company_id=row.text("company_id", 20) if row.has("company_id") else None,
         vat_id=row.text("vat_id", 20) if row.has("vat_id") else None,

@@ -68,7 +68,8 @@ def customers(
             hashes.update(await hash_passwords(session, sheet))
 
     async def work(context: Context, session: AsyncSession) -> Report:
-        return await import_customers(session, sheet, hashes, actor=context.actor, now=context.clock.now())
+        actor, now, language = context.actor, context.clock.now(), context.settings.isp.language
+        return await import_customers(session, sheet, hashes, actor=actor, now=now, language=language)
 
     if not dry_run:  # hashing takes its time, and shows nothing
         run(hash_them)

@@ -16,6 +16,7 @@ from billing.store import journal
 from billing.store.engine import Store
 from billing.store.tables import JournalEntry
 from config.errors import InputRejected
+from config.i18n import Language
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 HEADER = "customer_number,name,email,phone,street,city,postal_code,language,password\n"
@@ -23,12 +24,12 @@ JANA = "1,Jana,jana@example.com,,,Brno,60200,cs,"
 PETR = "2,Petr,,,,,,en,correct horse"
 
 
-async def bring(store: Store, *lines: str) -> Report:
+async def bring(store: Store, *lines: str, language: Language = "cs") -> Report:
     sheet = read_customers((HEADER + "\n".join(lines)).encode(), "customers.csv")
     async with store.reading() as session:
         hashes = await hash_passwords(session, sheet)
     async with store.transaction() as session:
-        return await import_customers(session, sheet, hashes, actor="admin:test", now=NOW)
+        return await import_customers(session, sheet, hashes, actor="admin:test", now=NOW, language=language)
 
 
 async def customers(store: Store) -> dict[str, Customer]:
@@ -49,6 +50,16 @@ async def test_customers_are_added(each_store: Store) -> None:
     assert report == Report(added=2)
     assert (found["1"].name, found["1"].city, found["1"].password_hash) == ("Jana", "Brno", "")
     assert [entry.action for entry in await entries(each_store)] == ["customer.imported"] * 2
+
+
+async def test_without_a_language_in_the_file_new_customers_get_the_isps_and_others_keep_theirs(
+    each_store: Store,
+) -> None:
+    await bring(each_store, "2,Petr,,,,,,en,")
+    report = await bring(each_store, "1,Jana,,,,,,,", "2,Petr,,,,,,,", language="en")
+
+    assert report == Report(added=1, unchanged=1)
+    assert {each.language for each in (await customers(each_store)).values()} == {"en"}
 
 
 async def test_the_same_file_twice_changes_nothing(each_store: Store) -> None:
