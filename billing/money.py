@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-_DECIMAL = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,2}))?")
+_DECIMAL = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,2}))?", re.ASCII)
 MINOR_PER_UNIT = 100
 
 

@@ -157,6 +157,12 @@ def test_what_is_no_symbol_is_refused(text: str) -> None:
         symbol(text)
 
 
+@pytest.mark.parametrize("text", ["", "٣", "1,50", "1.234", "1e3", "+5", "--5", "1 000", "nan", "1234567890123"])
+def test_what_is_no_plain_amount_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="write it like"):
+        Money.parse(text)
+
+
 @pytest.mark.parametrize(("data", "price"), [(b"number\n1\n", None), (b"number,price\n1,5\n", Money(500))])
 def test_an_optional_column_may_be_missing(data: bytes, price: Money | None) -> None:
     found: list[Money | None] = []
