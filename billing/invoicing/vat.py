@@ -2,7 +2,7 @@
 
 Prices include VAT, so the tax is taken out from the top: of the *sum* of each rate on a document,
 ``vat = sum × rate / (100 + rate)``, rounded half up once; then it is shared among the lines so that they add up to
-it exactly (zákon o DPH § 37; rounding line by line would differ on every third document, see reference/billing).
+it exactly (zákon o DPH § 37; rounding line by line would differ on every third document).
 """
 
 import tomllib
@@ -55,10 +55,8 @@ def basis_points(country: str, category: str, on: date, own: Sequence[tuple[str,
         found = [rate for valid_from_on, rate in rates if valid_from_on <= on]
         if found:
             return found[-1]
-    raise InputRejected(
-        "There is no VAT rate.",
-        [Problem(f"{country} {category}", f"no rate on {on}: add one to [[invoicing.vat_rates]]")],
-    )
+    remedy = f'add it to [invoicing] vat_rates, such as "{category} {on} 21"'
+    raise InputRejected("There is no VAT rate.", [Problem(f"{country} {category}", f"no rate on {on}: {remedy}")])
 
 
 def rates_on(day: date, settings: Settings) -> Callable[[str], int]:

@@ -35,7 +35,7 @@ def test_an_isps_own_rate_wins_from_its_day_on() -> None:
 
 
 def test_a_category_without_a_rate_is_named() -> None:
-    with pytest.raises(InputRejected, match=r"CZ luxury.*invoicing\.vat_rates"):
+    with pytest.raises(InputRejected, match=r"CZ luxury.*\[invoicing\] vat_rates"):
         basis_points("CZ", "luxury", date(2026, 1, 1))
 
 
