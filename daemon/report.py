@@ -4,6 +4,7 @@ In the first weeks (`mode = "monitor"`) it is how one learns what Hradlo would d
 chain: kept in a mailbox it proves later that nothing was rewritten (`hradlo audit verify --mark`).
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -49,13 +50,16 @@ class DailyReport:
 
     async def _write(self, day: date, now: datetime) -> None:
         verdict = (await Decider(self._settings, self._store, self._clock, ()).would_know()).verdict
-        async with self._store.transaction() as session:
+        async with self._store.reading() as session:
             runs = [run for run in await brake.last_runs(session) if run.at > now - brake.ROLLING]
-            coming = forecast_all(await load_facts(session), self._policy, now, now + FORESEEN)
-            counts = Counter(seen.what for seen in coming)
+            everybody = await load_facts(session)
             mark = await journal.mark(session)
-            lines = [*_held(verdict), *_happened(runs), *_foreseen(counts), *_mark(mark)]
-            subject = f"Hradlo on {day}: {_in_short(verdict, self._settings)}"
+        coming = await asyncio.to_thread(forecast_all, everybody, self._policy, now, now + FORESEEN)
+        counts = Counter(seen.what for seen in coming)
+        lines = [*_held(verdict), *_happened(runs), *_foreseen(counts), *_mark(mark)]
+        subject = f"Hradlo on {day}: {_in_short(verdict, self._settings)}"
+        # what took its time only read, and thought aside: nobody who writes has waited for it
+        async with self._store.transaction() as session:
             await report_mail(session, day.isoformat(), subject, lines, self._settings, now)
 
 

@@ -1,12 +1,17 @@
 """The brake at work in the engine: monitor mode, releases, a restored database, and what the admin is told."""
 
+import asyncio
 from collections import Counter
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
+import daemon.report
+from billing.dunning.facts import Facts
+from billing.dunning.reading import load_facts
 from billing.store import journal
 from billing.store.engine import Store
 from billing.store.tables import Mail
@@ -261,6 +266,19 @@ async def test_hour_by_hour_nothing_is_done_twice_and_nobody_suspended_at_night(
     if suspended_at:
         assert 8 <= suspended_at[0].hour < 16
         assert suspended_at[0].weekday() < 5
+
+
+async def test_who_writes_waits_for_no_report_that_is_being_made(isp: Isp, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(isp, FEW)
+
+    async def load_facts_slowly(session: AsyncSession) -> list[Facts]:
+        async with asyncio.timeout(5), isp.store.transaction() as other:
+            await other.execute(select(1))
+        return await load_facts(session)
+
+    monkeypatch.setattr(daemon.report, "load_facts", load_facts_slowly)
+
+    assert await DailyReport(isp.settings, isp.store, isp.clock).write_if_due()
 
 
 async def test_a_report_says_what_is_held_what_comes_and_where_the_journal_ends(isp: Isp) -> None:
