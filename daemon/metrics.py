@@ -26,6 +26,7 @@ from billing.dunning import brake
 from billing.dunning.reading import IS_PARKED
 from billing.dunning.tables import Line, Standing
 from billing.payments.tables import BankStatement, Payment
+from billing.store import outbox
 from billing.store.engine import Store
 from billing.store.tables import Mail
 from config.clock import Clock
@@ -152,10 +153,9 @@ async def _lines(session: AsyncSession) -> Metric:
 
 
 async def _mails(session: AsyncSession, now: datetime) -> list[Metric]:
-    waits = Mail.sent_at.is_(None) & Mail.failed_at.is_(None)
-    oldest_at = await session.scalar(select(func.min(Mail.created_at)).where(waits))
-    failed = await session.scalar(select(func.count()).where(Mail.failed_at.is_not(None)))
-    waiting = await session.scalar(select(func.count()).where(waits))
+    oldest_at = await session.scalar(select(func.min(Mail.created_at)).where(outbox.IS_WAITING))
+    failed = await session.scalar(select(func.count()).where(outbox.IS_GIVEN_UP))
+    waiting = await session.scalar(select(func.count()).where(outbox.IS_WAITING))
     return [
         _gauge("hradlo_mails_waiting", "Mails in the outbox.", waiting or 0),
         _gauge("hradlo_mail_oldest_seconds", "How long the oldest of them waits.", _age(oldest_at, now) or 0.0),

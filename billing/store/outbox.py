@@ -36,6 +36,9 @@ BULK = 2
 """Mails of this priority have a rate of their own."""
 EXPIRED = "expired"
 """How `last_error` begins for a mail that was not sent because it was no longer true; nobody refused it."""
+IS_WAITING = Mail.sent_at.is_(None) & Mail.failed_at.is_(None)
+IS_GIVEN_UP = Mail.sent_at.is_(None) & Mail.failed_at.is_not(None)
+"""Refused for good, or expired. The index on `sent_at` finds the few that were never sent."""
 _CHUNK_ROWS = 500
 _NO_DOMAIN = "hradlo.invalid"  # mails are written before a sender is set up, too
 _ERROR_LENGTH_MAX = 1_000
@@ -98,9 +101,7 @@ async def recently_sent(
     """When mails were sent after `since`; those that somebody is just sending count as sent now."""
     kinds = (Mail.priority == BULK,) if only_bulk else ()
     sent = await session.scalars(select(Mail.sent_at).where(Mail.sent_at > since, *kinds))
-    under_way = select(func.count()).where(
-        Mail.lease_until > now, Mail.sent_at.is_(None), Mail.failed_at.is_(None), *kinds
-    )
+    under_way = select(func.count()).where(Mail.lease_until > now, IS_WAITING, *kinds)
     return [at for at in sent if at is not None] + [now] * (await session.scalar(under_way) or 0)
 
 
@@ -157,8 +158,7 @@ def message_id(dedup_key: str, domain: str) -> str:
 
 def _due(now: datetime, with_bulk: bool) -> Select[int]:
     due = select(Mail.id).where(
-        Mail.sent_at.is_(None),
-        Mail.failed_at.is_(None),
+        IS_WAITING,
         Mail.next_try_at <= now,
         or_(Mail.lease_until.is_(None), Mail.lease_until <= now),
     )
