@@ -22,7 +22,7 @@ from billing.store.engine import Store
 from billing.store.presence import Presence
 from config.clock import Clock, monotonic_seconds
 from config.counting import counted
-from config.errors import ClockBehind, HradloError
+from config.errors import ClockBehind, HradloError, NotAllowed
 from config.settings import Settings
 from daemon import doorbell, metrics, sdnotify
 from daemon.garden import Garden
@@ -177,7 +177,10 @@ class Engine:
 
 @contextmanager
 def only_engine(runtime_directory: Path) -> Iterator[None]:
-    """Holds the lock of this gateway's one engine; raises `HradloError` that names who has it."""
+    """Holds the lock of this gateway's one engine; raises `NotAllowed` that names who has it.
+
+    Raises `HradloError` where there can be no lock.
+    """
     path = runtime_directory / "engine.lock"
     try:
         runtime_directory.mkdir(parents=True, exist_ok=True)
@@ -190,7 +193,7 @@ def only_engine(runtime_directory: Path) -> Iterator[None]:
         except BlockingIOError:
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
-            raise HradloError(
+            raise NotAllowed(
                 f"An engine runs already (process {holder}).", "It applies every change by itself within seconds."
             ) from None
         lock.seek(0)

@@ -21,7 +21,7 @@ from billing.store.engine import Store
 from billing.store.tables import Mail
 from billing.voip import waiting as calls
 from config.counting import counted
-from config.errors import ClockBehind, HradloError
+from config.errors import ClockBehind, HradloError, NotAllowed
 from config.settings import Settings
 from daemon.engine import only_engine
 
@@ -127,21 +127,23 @@ async def read_status(store: Store, settings: Settings, now: datetime) -> Status
             lines_suspended=lines.get("suspended", 0),
             payments_waiting=await _count(session, Payment.state == "waiting"),
             calls_waiting=await _count(session, calls.IS_WAITING),
-            mails_waiting=await _count(session, Mail.sent_at.is_(None) & Mail.failed_at.is_(None)),
-            mails_failed=await _count(session, Mail.failed_at.is_not(None) & ~is_expired),
-            mails_expired=await _count(session, Mail.failed_at.is_not(None) & is_expired),
+            mails_waiting=await _count(session, outbox.IS_WAITING),
+            mails_failed=await _count(session, outbox.IS_GIVEN_UP & ~is_expired),
+            mails_expired=await _count(session, outbox.IS_GIVEN_UP & is_expired),
             last_statement_imported_at=_local(imported_at, settings),
             sites=tuple(await sites(session, now)),
         )
 
 
 def engine_state(settings: Settings) -> str:
-    """`running` when an engine of this gateway holds its lock."""
+    """`running` when an engine of this gateway holds its lock; `unknown` to who may not look at that."""
     try:
         with only_engine(settings.daemon.runtime_directory):
             return "stopped"
-    except HradloError:
+    except NotAllowed:
         return "running"
+    except HradloError:
+        return "unknown"
 
 
 async def brake_state(session: AsyncSession) -> str:

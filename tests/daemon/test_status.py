@@ -110,6 +110,12 @@ async def test_an_engine_that_holds_the_lock_is_running(isp: Isp) -> None:
     assert (await status(isp)).engine == "stopped"
 
 
+async def test_of_an_engine_whose_lock_nobody_can_look_at_nothing_is_claimed(isp: Isp) -> None:
+    (isp.folder / "engine.lock").mkdir()
+
+    assert (await status(isp)).engine == "unknown"
+
+
 async def test_looking_writes_nothing(isp: Isp) -> None:
     await asyncio.gather(*(status(isp) for _ in range(8)))
 
