@@ -280,13 +280,26 @@ def _changes(accepted: Accepted, settings: Settings) -> list[Reason]:
 
 
 async def release(
-    store: Store, settings: Settings, clock: Clock, verdict: Verdict, *, actor: str, why: str, remembers: bool = True
-) -> None:
+    store: Store,
+    settings: Settings,
+    clock: Clock,
+    verdict: Verdict,
+    *,
+    actor: str,
+    why: str,
+    seen_up_to: int | None = None,
+    remembers: bool = True,
+) -> bool:
     """A person lets happen what a verdict holds, as this version decides by these settings.
 
-    What this gateway sees now is what it has seen from now on (`remembers`: not in the demo, which has no witness).
+    Whether it was written: not when the journal went on after `seen_up_to`, the entry up to which the verdict was
+    judged. A release ends every hold, and must end none that nobody saw. What this gateway sees now is what it has seen
+    from now on (`remembers`: not in the demo, which has no witness).
     """
     async with store.transaction() as session:
+        await journal.lock(session)
+        if seen_up_to is not None and (await journal.mark(session)).id != seen_up_to:
+            return False
         await brake.release(
             session,
             {each.contract_id: str(each.line) for each in verdict.held_proposals},
@@ -300,3 +313,4 @@ async def release(
         mark = await journal.mark(session)
     if remembers:
         Witness(settings.daemon.state_directory, clock).note(mark)
+    return True

@@ -150,7 +150,7 @@ class Decider:
         found = await self._read(self._clock.now(), everything=True)
         permit = found.verdict.permit
         decisions = found.decisions | {i: found.proposed[i] for i in found.proposed if i in permit.lines}
-        return Known(decisions, found.networks, found.lines, found.verdict)
+        return Known(decisions, found.networks, found.lines, found.verdict, found.head)
 
     def _publish(self, found: _Found, now: datetime) -> Looked:
         known = self.known

@@ -28,7 +28,8 @@ from config.setting_types import MAIN_SITE
 from config.settings import Settings
 from daemon.binding import unbound_site
 from daemon.drivers import open_drivers
-from daemon.status import brake_state, engine_state
+from daemon.engine import engine_state
+from daemon.status import brake_state
 from enforcement.driver import Driver
 from enforcement.routeros.driver import RouterOsDriver
 from enforcement.routeros.examination import Remark
@@ -119,8 +120,9 @@ async def _statements(settings: Settings) -> list[Finding]:
 
 
 async def _engine(settings: Settings) -> list[Finding]:
-    state = engine_state(settings)
-    remedy = "" if state == "running" else "systemctl start hradlo; lines stay as they are meanwhile."
+    state = engine_state(settings.daemon.runtime_directory)
+    remedies = {"running": "", "unknown": "Run this as root."}
+    remedy = remedies.get(state, "systemctl start hradlo; lines stay as they are meanwhile.")
     return [Finding("engine", state == "running", state, remedy)]
 
 

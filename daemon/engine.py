@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,8 @@ from daemon.witness import Witness
 from enforcement.driver import Driver
 
 RETRY_SECONDS = 5
+LOCK_TRIES = 5
+LOCK_PAUSE_SECONDS = 0.05
 LOOKS_IN_A_ROW_MAX = 50
 REPORT_EVERY_SECONDS = 60
 REPORT_LOOK_SECONDS = 2
@@ -188,19 +191,42 @@ def only_engine(runtime_directory: Path) -> Iterator[None]:
     except OSError as error:
         raise HradloError(f"{path} can't be made ({error.strerror}).", "Check [daemon] runtime_directory.") from error
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _is_taken(lock.fileno(), fcntl.LOCK_EX):
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
             raise NotAllowed(
                 f"An engine runs already (process {holder}).", "It applies every change by itself within seconds."
-            ) from None
-        lock.seek(0)
-        lock.truncate()
-        lock.write(str(os.getpid()))
-        lock.flush()
+            )
+        with contextlib.suppress(OSError):  # a full disk: then it has no name, and is locked all the same
+            os.truncate(lock.fileno(), 0)
+            os.pwrite(lock.fileno(), str(os.getpid()).encode("ascii"), 0)
         yield  # the file stays: unlinking it would let two processes hold two files of one name
+
+
+def _is_taken(descriptor: int, kind: int) -> bool:
+    """Whether the lock was to be had; somebody who only asks for it has it for no longer than a moment."""
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_PAUSE_SECONDS)
+        else:
+            return True
+    return False
+
+
+def engine_state(runtime_directory: Path) -> str:
+    """`running` when an engine of this gateway holds its lock, `stopped`, or `unknown` to who may not ask.
+
+    Writes nothing, so that it can be told on a full disk, too.
+    """
+    try:
+        with (runtime_directory / "engine.lock").open("rb") as lock:
+            return "stopped" if _is_taken(lock.fileno(), fcntl.LOCK_SH) else "running"
+    except FileNotFoundError:
+        return "stopped"
+    except OSError:
+        return "unknown"
 
 
 def _open_lock(path: Path) -> int:

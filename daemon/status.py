@@ -21,9 +21,10 @@ from billing.store.engine import Store
 from billing.store.tables import Mail
 from billing.voip import waiting as calls
 from config.counting import counted
-from config.errors import ClockBehind, HradloError, NotAllowed
+from config.errors import ClockBehind
 from config.settings import Settings
-from daemon.engine import only_engine
+from daemon.engine import engine_state
+from enforcement.brake import Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Status:
     """Counts of everything that moves."""
 
     engine: str
-    """`running` or `stopped`"""
+    """`running`, `stopped`, or `unknown` to who may not ask"""
     clock: str
     """`good`, or what is wrong with it"""
     mode: str
@@ -111,7 +112,7 @@ async def read_status(store: Store, settings: Settings, now: datetime) -> Status
         is_expired = Mail.last_error.startswith(outbox.EXPIRED)
         imported_at = await session.scalar(select(func.max(BankStatement.imported_at)))
         return Status(
-            engine=engine_state(settings),
+            engine=engine_state(settings.daemon.runtime_directory),
             clock=await _clock_state(session, now),
             mode=settings.enforcement.mode,
             admin=settings.mail.admin,
@@ -135,21 +136,12 @@ async def read_status(store: Store, settings: Settings, now: datetime) -> Status
         )
 
 
-def engine_state(settings: Settings) -> str:
-    """`running` when an engine of this gateway holds its lock; `unknown` to who may not look at that."""
-    try:
-        with only_engine(settings.daemon.runtime_directory):
-            return "stopped"
-    except NotAllowed:
-        return "running"
-    except HradloError:
-        return "unknown"
-
-
 async def brake_state(session: AsyncSession) -> str:
     """`go`, or the reasons for which the engines hold new restrictions; for metrics, too."""
-    holds = await brake.open_holds(session)
-    return ", ".join(sorted({each.why for each in holds})) or "go"
+    whys = {each.why for each in await brake.open_holds(session)}
+    if await brake.accepted(session) is None:
+        whys.add(Why.FIRST)  # whether an engine has looked yet or not
+    return ", ".join(sorted(whys)) or "go"
 
 
 async def _last_run(session: AsyncSession, settings: Settings) -> str:

@@ -122,6 +122,12 @@ async def accepted(session: AsyncSession) -> Accepted | None:
     return Accepted(last.id, last.at, last.version, last.policy_sha256) if last else None
 
 
+async def release_of(session: AsyncSession, checksum: str) -> BrakeRelease | None:
+    """The last release, if it let happen what was shown with this checksum."""
+    last = (await session.scalars(select(BrakeRelease).order_by(BrakeRelease.id.desc()).limit(1))).first()
+    return last if last and last.checksum == checksum else None
+
+
 async def released(session: AsyncSession, now: datetime) -> dict[int, str]:
     """Contract id -> how far its line may be restricted because a person said so, not long ago."""
     query = (

@@ -8,8 +8,8 @@ import asyncio
 import os
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from secrets import token_hex
 
@@ -47,20 +47,26 @@ def copy_sqlite(source: Path, target: Path) -> None:
     """Copies a database that may be in use; raises `StoreError`."""
     if not source.is_file():
         raise StoreError(f"There is no database {source}.", "See [database] url.")
-    remedy = "Look at the disk; do not throw older backups away."
+    with _told(target), closing(sqlite3.connect(source)) as origin, closing(sqlite3.connect(target)) as copy:
+        origin.backup(copy)
+        (answer,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
+        if answer != "ok":
+            raise StoreError(f"The copy is not whole: {answer}.", "Look at the disk; do not throw older backups away.")
+
+
+@contextmanager
+def _told(target: Path) -> Iterator[None]:
+    """What SQLite can't do, in words."""
     try:
-        with closing(sqlite3.connect(source)) as origin, closing(sqlite3.connect(target)) as copy:
-            origin.backup(copy)
-            (answer,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
+        yield
     except sqlite3.Error as error:
-        raise StoreError(f"{source} can't be copied ({error}).", remedy) from error
-    if answer != "ok":
-        raise StoreError(f"The copy is not whole: {answer}.", remedy)
+        remedy = f"Is there room (df -h {target.parent}), and is the database whole? Do not throw older backups away."
+        raise StoreError(f"{target.name.removesuffix('.part')} can't be made ({error}).", remedy) from error
 
 
 def make_one_file(copy: Path) -> None:
     """Leaves no -wal beside a copy that was opened."""
-    with closing(sqlite3.connect(copy)) as connection:
+    with _told(copy), closing(sqlite3.connect(copy)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
 
 

@@ -15,9 +15,10 @@ On PostgreSQL, writing transactions are READ COMMITTED; the caller repeats one t
 """
 
 import os
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, unquote
@@ -30,6 +31,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from config.errors import StoreAway, StoreError
 
 _READERS = 4
+_ROOM_BYTES_MIN = 64 * 1024
+"""With less, SQLite can not even be read: it needs the shared memory beside the file."""
 _POSTGRES_CONNECTIONS = 10
 # Another process may be importing 100,000 rows in one transaction.
 _PATIENCE_SECONDS = 60
@@ -126,9 +129,7 @@ class Store:
             if self._writing.dialect.name == "postgresql" and is_away(error):
                 remedy = "Is PostgreSQL running, and the line to it up? See [database] url."
                 raise StoreAway(f"The database does not answer ({reason}).", remedy) from error
-            raise StoreError(
-                f"The database can't be opened ({reason}).", "Create it with `hradlo init`, or see [database] url."
-            ) from error
+            raise StoreError(f"The database can't be opened ({reason}).", _remedy(self._writing.url)) from error
 
     async def close(self) -> None:
         await self._reading.dispose()
@@ -203,6 +204,26 @@ def _sqlite_engine(url: URL, mode: str, connections: int, pragmas: tuple[tuple[s
     return engine
 
 
+def _remedy(url: URL) -> str:
+    """What to do about a database that can't be opened, most likely first."""
+    if url.get_backend_name() == "sqlite":
+        folder = Path(unquote(str(url.database).removeprefix("file:"))).parent
+        with suppress(OSError):
+            if shutil.disk_usage(folder).free < _ROOM_BYTES_MIN:
+                return f"The disk is full: make room (df -h {folder}). Nothing that was stored is lost."
+        if words := _read_only(folder):
+            return words
+    return "Create it with `hradlo init`, or see [database] url."
+
+
+def _read_only(folder: Path) -> str:
+    """What to do where a file system was remounted after an error; empty where it can be written."""
+    with suppress(OSError):
+        if os.statvfs(folder).f_flag & os.ST_RDONLY:
+            return f"Its disk is read-only: see why (dmesg, df -h {folder}), and mount it for writing again."
+    return ""
+
+
 def _require_file(url: URL) -> None:
     """Says better than SQLite why a file can't be opened; a failed opening leaves a thread of the driver behind."""
     if url.get_backend_name() != "sqlite":
@@ -211,7 +232,8 @@ def _require_file(url: URL) -> None:
     if not path.is_file():
         raise StoreError(f"There is no database {path}.", "Create it with `hradlo init`, or see [database] url.")
     if not os.access(path, os.R_OK | os.W_OK):
-        raise StoreError(f"This user may not read and write {path}.", "Run this as root.")
+        remedy = _read_only(path.parent) or "Run this as root."
+        raise StoreError(f"This user may not read and write {path}.", remedy)
 
 
 def _begin(connection: Connection, statement: str) -> None:

@@ -20,7 +20,8 @@ from config.settings import Settings
 from daemon.braking import Verdict
 from daemon.braking import release as release_held
 from daemon.cli.context import Context, JsonOption, current, out, run
-from daemon.deciding import Decider
+from daemon.deciding import Decider, Known
+from daemon.engine import engine_state
 from daemon.terminal import table
 from daemon.witness import Witness
 from enforcement.brake import LASTS_THROUGH_A_RELEASE, Why
@@ -28,6 +29,8 @@ from enforcement.brake import LASTS_THROUGH_A_RELEASE, Why
 app = typer.Typer(help="What stops a mistake from cutting off many.", no_args_is_help=True)
 
 UNDO_DAYS = 7
+RELEASE_TRIES = 5
+"""The journal may go on between the look and the release; then it is looked again, whether it is still the same."""
 BETTER_IMPORT = frozenset({Why.STALE, Why.GAP, Why.THIN})
 """Who releases these restricts people of whom nobody knows whether they paid."""
 RequiredWhy = typer.Option(..., "--why", help="The reason; it stands in the journal.")
@@ -46,10 +49,9 @@ class _State:
     runs: list[RunSummary]
 
 
-async def _look(context: Context, store: Store) -> Verdict:
+async def _look(context: Context, store: Store) -> Known:
     witness = Witness(context.settings.daemon.state_directory, context.clock)
-    decider = Decider(context.settings, store, context.clock, (), witness)
-    return (await decider.would_know()).verdict
+    return await Decider(context.settings, store, context.clock, (), witness).would_know()
 
 
 @app.command()
@@ -57,7 +59,7 @@ def show(json: bool = JsonOption) -> None:
     """What is held, whose, how much and why; with the checksum that releases it, and the last runs."""
 
     async def work(context: Context, store: Store) -> _State:
-        verdict = await _look(context, store)
+        verdict = (await _look(context, store)).verdict
         async with store.reading() as session:
             return _State(verdict, await brake.last_runs(session))
 
@@ -138,18 +140,41 @@ def release(checksum: str, why: str = RequiredWhy) -> None:
     count = run(lambda context, store: _release(context, store, checksum, why))
     current.ring()
     typer.echo(f"Released: {counted(count, 'contract')} may be restricted within two hours, at decent hours.")
+    _say_who_does_it()
 
 
 async def _release(context: Context, store: Store, checksum: str, why: str) -> int:
     if context.settings.enforcement.mode == "monitor":
         raise NotAllowed("Hradlo only monitors here.", 'Set [enforcement] mode = "enforce" first.')
-    verdict = await _look(context, store)
+    for _ in range(RELEASE_TRIES):
+        known = await _look(context, store)
+        verdict = known.verdict
+        if not verdict.reasons or verdict.checksum != checksum.strip():
+            raise await _no_release(context, store, verdict, checksum.strip())
+        if await release_held(
+            store,
+            context.settings,
+            context.clock,
+            verdict,
+            actor=context.actor,
+            why=why,
+            seen_up_to=known.cursor,
+        ):
+            return len(verdict.held_proposals)
+    raise NotAllowed("Facts changed all the while, so nothing was released.", "An import may run: try again after it.")
+
+
+async def _no_release(context: Context, store: Store, verdict: Verdict, checksum: str) -> NotAllowed:
+    """Why what is held is not released by this checksum."""
+    async with store.reading() as session:
+        earlier = await brake.release_of(session, checksum)
+    if earlier is not None:
+        at = earlier.at.astimezone(context.settings.zone)
+        words = f"{checksum} was released already, at {at:%Y-%m-%d %H:%M} by {earlier.actor}. Nothing was changed."
+        return NotAllowed(words, "What is held now: hradlo brake show.")
     if not verdict.reasons:
-        raise NotAllowed("Nothing is held.", "What is decided happens within the limits of [brake].")
-    if verdict.checksum != checksum.strip():
-        raise NotAllowed(f"What is held is not {checksum}: facts or reasons changed since.", "Look: hradlo brake show.")
-    await release_held(store, context.settings, context.clock, verdict, actor=context.actor, why=why)
-    return len(verdict.held_proposals)
+        return NotAllowed("Nothing is held.", "What is decided happens within the limits of [brake].")
+    return NotAllowed(f"What is held is not {checksum}: facts or reasons changed since.", "Look: hradlo brake show.")
 
 
 @app.command()
@@ -181,6 +206,13 @@ def undo(
     current.ring()
     contracts = counted(len(done.contracts), f"contract of run {run_id} is", f"contracts of run {run_id} are")
     typer.echo(f"{contracts} protected up to and including {done.until_on}.")
+    _say_who_does_it()
+
+
+def _say_who_does_it() -> None:
+    """What was written changes no line before an engine looks."""
+    if engine_state(current.settings.daemon.runtime_directory) == "stopped":
+        typer.echo("No engine runs here, so nothing changes on this gateway yet: systemctl start hradlo")
 
 
 async def _undo(context: Context, store: Store, run_id: int, until_on: date | None, why: str) -> Undone:

@@ -5,6 +5,12 @@ from datetime import date
 
 import pytest
 
+from billing.dunning import brake
+from billing.dunning.brake import HoldReason
+from billing.store.engine import Store
+from daemon.cli import brake as cli_brake
+from daemon.cli.context import Context
+from daemon.deciding import Known
 from tests.daemon.admin import Admin
 
 NOTICE_ON = date(2026, 3, 16)
@@ -98,6 +104,39 @@ def test_a_release_is_refused_when_what_is_held_has_changed_since(isp: Admin) ->
     assert line(isp) == "open"
 
 
+def test_a_checksum_is_released_once_and_the_second_admin_is_told_by_whom_it_was(isp: Admin) -> None:
+    checksum = str(shown(isp)["checksum"])
+    assert isp.run("brake", "release", checksum, "--why", "I looked").code == 0
+
+    ran = isp.run("brake", "release", checksum, "--why", "I looked, too")
+
+    assert ran.code == 1
+    assert f"{checksum} was released already, at 2026-03-16 12:00 by admin:" in ran.err
+    assert [entry["why"] for entry in isp.run("audit", "--json").json if entry["action"] == "brake.released"][1:] == [
+        "I looked"
+    ]
+
+
+def test_a_release_ends_no_hold_that_began_after_it_looked(isp: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    checksum = str(shown(isp)["checksum"])
+    look = cli_brake._look
+
+    async def look_and_be_overtaken(context: Context, store: Store) -> Known:
+        known = await look(context, store)
+        async with store.transaction() as session:
+            reason = HoldReason("manual", "", "somebody stopped it")
+            await brake.begin_hold(session, reason, actor="admin:eva", now=context.clock.now())
+        return known
+
+    monkeypatch.setattr(cli_brake, "_look", look_and_be_overtaken)
+    ran = isp.run("brake", "release", checksum, "--why", "I looked")
+
+    assert ran.code == 1
+    assert "facts or reasons changed since" in ran.err
+    monkeypatch.undo()
+    assert "manual" in reasons(isp)
+
+
 def test_a_release_needs_a_reason_and_something_to_release(isp: Admin) -> None:
     assert isp.run("brake", "release", "abc").code == 2
     release(isp)
@@ -130,7 +169,8 @@ def test_undo_gives_a_run_its_lines_back(isp: Admin) -> None:
     ran = isp.run("undo", str(run), "--why", "a wrong import")
     isp.run("apply")
 
-    assert ran.out == f"1 contract of run {run} is protected up to and including 2026-03-23.\n"
+    said = f"1 contract of run {run} is protected up to and including 2026-03-23.\n"
+    assert ran.out == f"{said}No engine runs here, so nothing changes on this gateway yet: systemctl start hradlo\n"
     assert line(isp) == "open"
     assert isp.run("undo", "99", "--why", "x").code == 1
     assert isp.run("undo", str(run), "--why", "x", "--until", "soon").code == 1

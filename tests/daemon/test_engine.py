@@ -1,6 +1,7 @@
 """The engine: what wakes it, what runs beside it, and that its end changes nothing. All is real but the network."""
 
 import asyncio
+import fcntl
 import os
 import socket
 import sqlite3
@@ -18,7 +19,7 @@ from billing.store.engine import Store
 from config.errors import DriverError, HradloError
 from config.settings import parse
 from daemon import doorbell, engine, jobs, site
-from daemon.engine import Engine, only_engine
+from daemon.engine import Engine, engine_state, only_engine
 from daemon.witness import stay_awake
 from enforcement.dryrun import DryRunDriver
 from enforcement.state import LineState, Observed
@@ -316,8 +317,23 @@ def _drain(bell: socket.socket) -> list[bytes]:
 def test_a_second_engine_is_refused_and_told_who_runs(tmp_path: Path) -> None:
     words = rf"runs already \(process {os.getpid()}\)"
 
+    assert engine_state(tmp_path) == "stopped"
     with only_engine(tmp_path), pytest.raises(HradloError, match=words), only_engine(tmp_path):
+        assert engine_state(tmp_path) == "running"
+
+
+def test_who_only_asks_whether_an_engine_runs_keeps_none_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with only_engine(tmp_path):
         pass
+    asking = os.open(tmp_path / "engine.lock", os.O_RDONLY)
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    monkeypatch.setattr("daemon.engine.time.sleep", lambda _: fcntl.flock(asking, fcntl.LOCK_UN))
+
+    with only_engine(tmp_path):
+        assert engine_state(tmp_path) == "running"
+    os.close(asking)
 
 
 def test_the_lock_of_a_killed_engine_keeps_nobody_out(tmp_path: Path) -> None:
