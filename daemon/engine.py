@@ -108,8 +108,9 @@ class Engine:
         """Looks until there is no news; returns for how many seconds there is nothing to do."""
         try:
             for _ in range(LOOKS_IN_A_ROW_MAX):
+                is_first = self._reconciler.decider.known is None
                 looked_at, news = await self._reconciler.look()
-                for site in self._sites if looked_at else ():
+                for site in self._sites if looked_at or is_first else ():
                     site.wake()
                 await self._reconciler.decider.keep()
                 if not news:

@@ -294,3 +294,18 @@ async def test_it_is_tidied_away_and_nobody_is_told_of_a_restoration(town: Town)
         await until(is_tidy)
         running.cancel()
     assert "restored" not in await town.mails()
+
+
+async def test_sites_are_looked_at_when_an_engine_begins_even_if_nobody_owes_anything(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "REPORT_LOOK_SECONDS", 0.02)
+    stay_awake(town.folder, town.clock)
+
+    async def is_told() -> bool:
+        return await states(town) == {"hill": "enforced", "main": "enforced"}
+
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(Engine(town.settings, town.store, town.drivers, town.clock).run())
+        await until(is_told)
+        running.cancel()
