@@ -103,6 +103,10 @@ class Enforcer:
         """How long to leave a site alone that was not reached: longer each time, up to a minute."""
         return min(PATIENCE_SECONDS_MIN * 2.0 ** max(0, self._failures - 1), PATIENCE_SECONDS_MAX)
 
+    def not_reached(self, error: DriverError) -> None:
+        """The site could not be asked or told something: for a while longer than the last time it is left alone."""
+        self._failures, self.trouble = self._failures + 1, str(error)
+
     async def round(self, *, observes: bool = True) -> Enforced:
         """One round; `observes=False` trusts what was last seen, and touches only what was looked at since.
 
@@ -116,7 +120,7 @@ class Enforcer:
         except BaseException as error:
             self._todo.is_everything = True
             if isinstance(error, DriverError):
-                self._failures, self.trouble = self._failures + 1, str(error)
+                self.not_reached(error)
             raise
         self._failures, self.trouble = 0, ""
         if not done.is_quiet:

@@ -93,7 +93,7 @@ class Site:
     async def _round(self, observes: bool) -> float:
         """One round; returns for how many seconds there is nothing to do, unless somebody wakes it."""
         try:
-            await self._ask()
+            await self._ask_first()
             if self._enforcer.knows_up_to < self._settled_at_entry:
                 self._must_observe |= observes
                 return self._settings.enforcement.reconcile_seconds  # the look that was rung for wakes it
@@ -112,6 +112,13 @@ class Site:
         self.addresses_changed += len(done.plan.changes)
         return self._settings.enforcement.reconcile_seconds
 
+    async def _ask_first(self) -> None:
+        try:
+            await self._ask()
+        except DriverError as error:
+            self._enforcer.not_reached(error)
+            raise
+
     async def _ask(self) -> None:
         """Who has which address, unless that was asked a moment ago: no round is about addresses of yesterday."""
         if monotonic_seconds() - self._asked_seconds < BOUND_SECONDS:
@@ -125,7 +132,7 @@ class Site:
         for refusal in settled.refused:
             log.warning("an address is not taken from the router", site=self.name, why=refusal)
         if settled.last_entry_id:
-            self._settled_at_entry = settled.last_entry_id
+            self._settled_at_entry = max(self._settled_at_entry, settled.last_entry_id)
             self._ring()
 
     async def _keep_asking(self) -> None:

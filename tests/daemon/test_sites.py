@@ -309,3 +309,26 @@ async def test_sites_are_looked_at_when_an_engine_begins_even_if_nobody_owes_any
         running = tasks.create_task(Engine(town.settings, town.store, town.drivers, town.clock).run())
         await until(is_told)
         running.cancel()
+
+
+async def test_a_site_that_does_not_say_who_has_which_address_is_not_reached(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "REPORT_LOOK_SECONDS", 0.02)
+    await town.add("1004", "ppp:jana", site="hill")
+    stay_awake(town.folder, town.clock)
+
+    async def say_nothing() -> dict[str, frozenset[Address]]:
+        raise DriverError("no such command")
+
+    monkeypatch.setattr(town.hill, "bindings", say_nothing)
+
+    async def is_told() -> bool:
+        async with town.store.reading() as session:
+            told = await sites(session, town.clock.now())
+        return [(site.site, site.trouble) for site in told] == [("hill", "no such command"), ("main", "")]
+
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(Engine(town.settings, town.store, town.drivers, town.clock).run())
+        await until(is_told)
+        running.cancel()
