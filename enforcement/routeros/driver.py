@@ -25,7 +25,7 @@ from enforcement.routeros.identity import Identity, objection, read_identity
 from enforcement.routeros.router import ALLOWED, LISTS, MENUS, Router, text
 from enforcement.routeros.rules import Tables, menus, removal, repair
 from enforcement.routeros.steps import base_steps, phases, prolonging, removing
-from enforcement.routeros.transport import Reconnected, Refused, RouterUnreachable, Transport
+from enforcement.routeros.transport import Reconnected, Refused, RouterUnreachable, Transport, print_if_there
 from enforcement.routeros.writing import Writing
 from enforcement.state import Address, Applied, Counted, LineState, Observed, Plan
 
@@ -95,14 +95,14 @@ class RouterOsDriver:
 
     async def bindings(self) -> Mapping[str, frozenset[Address]]:
         async with self._turn:
-            leases = await self._transport.stream_print(leasing.LEASES, leasing.LEASE_PROPERTIES)
-            sessions = await self._transport.stream_print(leasing.SESSIONS, leasing.SESSION_PROPERTIES)
+            leases = await print_if_there(self._transport, leasing.LEASES, leasing.LEASE_PROPERTIES)
+            sessions = await print_if_there(self._transport, leasing.SESSIONS, leasing.SESSION_PROPERTIES)
         return leasing.bindings(leases, sessions)
 
     async def count(self, addresses: Collection[Address]) -> Counted:
         async with self._turn:
             rows = await self._transport.stream_print(usage.MENU, usage.PROPERTIES)
-            sessions = await self._transport.stream_print(leasing.SESSIONS, leasing.SESSION_PROPERTIES)
+            sessions = await print_if_there(self._transport, leasing.SESSIONS, leasing.SESSION_PROPERTIES)
             identity = self._seen.identity if self._seen else await read_identity(self._transport)
         return usage.counted(rows, sessions, addresses, f"routeros/{identity.serial or identity.name}")
 

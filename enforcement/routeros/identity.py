@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from config.counting import counted
 from enforcement.routeros.commands import Row
 from enforcement.routeros.durations import seconds_of
-from enforcement.routeros.transport import Refused, Transport
+from enforcement.routeros.transport import Transport, print_if_there
 from enforcement.state import LineState, Plan
 
 REMOVED_SHARE_MAX = 0.3
@@ -40,7 +40,7 @@ async def read_identity(transport: Transport) -> Identity:
     """Asks a router who it is, and since when it runs."""
     resource = await _single(transport, "/system/resource", "uptime", "version", "board-name")
     named = await _single(transport, "/system/identity", "name")
-    board = await _single(transport, "/system/routerboard", "serial-number")
+    board = await _single(transport, "/system/routerboard", "serial-number")  # virtual machines have none
     return Identity(
         named.get("name", ""),
         board.get("serial-number", ""),
@@ -51,12 +51,7 @@ async def read_identity(transport: Transport) -> Identity:
 
 
 async def _single(transport: Transport, path: str, *properties: str) -> Row:
-    try:
-        rows = await transport.stream_print(path, properties)
-    except Refused as error:
-        if error.trap.is_no_such_command:  # virtual and foreign machines have no routerboard
-            return {}
-        raise
+    rows = await print_if_there(transport, path, properties)
     return rows[0] if rows else {}
 
 

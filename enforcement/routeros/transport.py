@@ -75,6 +75,16 @@ class Transport(Protocol):
         ...
 
 
+async def print_if_there(transport: Transport, path: str, properties: Sequence[str]) -> list[Row]:
+    """The rows of a menu that a router may not have: its package or its hardware is missing. Raises as the port."""
+    try:
+        return await transport.stream_print(path, properties)
+    except Refused as error:
+        if error.trap.is_no_such_command:
+            return []
+        raise
+
+
 class RouterTransport:
     """One router, by routeros-api in a thread of its own."""
 

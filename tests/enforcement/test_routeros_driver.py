@@ -653,3 +653,13 @@ async def test_leases_and_sessions_say_who_has_which_address_now(simulated: Simu
         "dhcp:02:00:00:00:00:07": {Address.parse("100.64.0.20")},
         "ppp:jana": {Address.parse("100.64.0.22")},
     }
+
+
+async def test_a_router_without_the_package_for_ppp_knows_of_no_sessions_and_says_the_rest(
+    simulated: Simulator, driver: RouterOsDriver
+) -> None:
+    lease_bound(simulated, "02:00:00:00:00:07", "100.64.0.20")
+    del simulated.tables["/ppp/active"]
+
+    assert await driver.bindings() == {"dhcp:02:00:00:00:00:07": {Address.parse("100.64.0.20")}}
+    assert (await driver.count([ONE])).bytes_of == {}
