@@ -24,7 +24,7 @@ from billing.store.tables import JournalEntry, Mail
 from billing.voip import operations as voip
 from config.setting_types import MAIN_SITE
 from config.settings import Settings
-from daemon.terminal import console, table
+from daemon.terminal import console, harmless, table
 
 TIMELINE_ENTRIES_MAX = 200
 SERVICE_COLUMNS = ("service", "kind", "product", "from", "to", "price", "months", "invoiced until")
@@ -86,7 +86,7 @@ class ContractReport:
             *(f"Parked: {words}" for words in self.parked),
             f"Addresses: {' '.join(self.addresses) or 'none'}",
         ]
-        console().print("\n".join(head), markup=False, highlight=False)
+        console().print(harmless("\n".join(head)), markup=False, highlight=False)
         table("Services", SERVICE_COLUMNS, [list(row.values()) for row in self.services])
         if self.sold:
             table("Sold, not invoiced yet", _SALE_COLUMNS, [list(row.values()) for row in self.sold])

@@ -88,8 +88,12 @@ async def knows_who(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 def _login_path(request: web.Request) -> str:
-    wanted = request.path_qs if request.method == "GET" else "/"
-    return "/login" if wanted == "/" else f"/login?{urlencode({'to': wanted})}"
+    """The log-in, and then the page that was wanted; a form is not sent again by itself, so there it is said."""
+    is_form = request.method not in ("GET", "HEAD")
+    wanted = _here(request, request.app[ZONE]) if is_form else request.path_qs
+    query = {"done": "out" if request.path == "/logout" else "over"} if is_form else {}
+    query |= {"to": wanted} if wanted != "/" else {}
+    return f"/login?{urlencode(query)}" if query else "/login"
 
 
 @web.middleware

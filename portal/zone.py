@@ -19,7 +19,7 @@ from billing.customers.logins import touch
 from billing.dunning.policy import Policy
 from billing.store.engine import Store
 from config.clock import Clock
-from config.i18n import LANGUAGES, Language, negotiate
+from config.i18n import LANGUAGES, N_, Language, negotiate
 from config.settings import Settings
 from portal.client_address import address_behind, limit_key, source_address
 from portal.limits import Rate, RequestLimit
@@ -33,6 +33,10 @@ GUESSES = Rate(interval_seconds=10, burst=6)
 STRANGERS = Rate(interval_seconds=30, burst=60)
 """… and of one account from all addresses together from which nobody has logged in to it: many who guess at once are
 slowed down, and its owner at home is not."""
+
+
+OVER = N_("You were logged out meanwhile, so nothing was saved. Please log in and send it once more.")
+"""To whoever sends a form after their session has ended."""
 
 
 class Visitor(Protocol):

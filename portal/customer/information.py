@@ -7,7 +7,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from billing.customers import logins, portal_changes
-from billing.customers.mail_address import sendable
+from billing.customers.mail_address import one_line, sendable
 from billing.customers.portal_mails import email_changed, email_link
 from billing.store import outbox
 from config.errors import NotAllowed
@@ -67,7 +67,7 @@ async def contacts_page(
 async def change_contacts(request: web.Request) -> web.StreamResponse:
     """Phone and postal address change at once; a new e-mail address once its link was opened."""
     form = await request.post()
-    wanted = {name: text_of(form.get(name), length).strip() for name, length in _LENGTH_MAX.items() if name in form}
+    wanted = {name: one_line(text_of(form.get(name), length)) for name, length in _LENGTH_MAX.items() if name in form}
     email_typed = text_of(form.get("email"), _EMAIL_LENGTH_MAX).strip()
     typed = {**wanted, "email": email_typed}
     if any(len(value) > _LENGTH_MAX[name] for name, value in wanted.items()):
@@ -152,7 +152,7 @@ async def request_change(request: web.Request) -> web.StreamResponse:
     """What identifies the contract goes to a person at the ISP."""
     office, who, form = request.app[OFFICE], customer_of(request), await request.post()
     note = text_of(form.get("note"), _NOTE_LENGTH_MAX).strip()
-    typed = {name: text_of(form.get(name), most).strip() for name, most in _REQUEST_LENGTH_MAX.items()}
+    typed = {name: one_line(text_of(form.get(name), most)) for name, most in _REQUEST_LENGTH_MAX.items()}
     kept = {**typed, "note": note}
     if any(len(value) > _REQUEST_LENGTH_MAX[name] for name, value in typed.items()) or len(note) > _NOTE_LENGTH_MAX:
         return await request_page(request, N_("One of the fields is too long."), kept)

@@ -11,7 +11,7 @@ from billing.customers import logins
 from billing.customers.logins import LoggedIn
 from config.i18n import LANGUAGES, N_, Language
 from portal.limits import Rate, RequestLimit
-from portal.zone import VISITOR, Zone
+from portal.zone import OVER, VISITOR, Zone
 
 MAILED_LINKS = Rate(interval_seconds=60, burst=3)
 """Links that are mailed because one address asked for them."""
@@ -38,6 +38,7 @@ class Office(Zone):
         "password": N_("Your password is changed. All other browsers were logged out."),
         "ended": N_("All other browsers were logged out."),
         "out": N_("You are logged out."),
+        "over": OVER,
         "extended": N_("Your extension is recorded. Your line stays as it is until that day."),
         "reset": N_("If this customer number exists and we know its e-mail address, a link is on its way."),
     }

@@ -10,7 +10,7 @@ from billing.voip import logins, numbers
 from billing.voip.logins import Caller
 from config.i18n import N_
 from portal.limits import Rate, RequestLimit
-from portal.zone import VISITOR, Zone
+from portal.zone import OVER, VISITOR, Zone
 
 PRICES = Rate(interval_seconds=1, burst=40)
 """Questions for a price from one address."""
@@ -30,6 +30,7 @@ class Booth(Zone):
     )
     done = {
         "out": N_("You are logged out."),
+        "over": OVER,
         "password": N_("Your password is changed. All other browsers were logged out."),
     }
     password_paths = ("/account",)

@@ -57,8 +57,9 @@ async def path_of(portal: House, pattern: str) -> str:
 
 async def walk(portal: House, browser: Browser, method: str, pattern: str) -> object:
     path = await path_of(portal, pattern)
+    is_in = bool(browser.session)
     answer = await (browser.get(path) if method == "GET" else browser.post(path, **FORMS.get(pattern, {})))
-    is_sent_away = answer.status == 303 and answer.location.startswith("/login") and "done=" not in answer.location
+    is_sent_away = answer.status == 303 and answer.location.startswith("/login") and not is_in
     return LOGIN if is_sent_away else answer
 
 

@@ -100,6 +100,27 @@ async def test_a_session_in_use_lives_on_past_the_idle_time_but_not_for_ever(por
     assert (await jana.get("/")).location == "/login"
 
 
+async def test_a_form_that_is_sent_after_the_session_has_ended_leads_back_to_its_page_and_says_that_nothing_was_saved(
+    portal: House, jana: Browser
+) -> None:
+    portal.clock.advance(minutes=61)
+    headers = {"Origin": portal.origin, "Referer": f"{portal.origin}/contacts"}
+
+    sent_away = await jana.ask("POST", "/contacts", {"csrf": jana.csrf, "phone": "1"}, headers)
+
+    assert sent_away.location == "/login?done=over&to=%2Fcontacts"
+    log_in = await jana.get(sent_away.location)
+    assert "nothing was saved" in log_in.text
+    assert 'name="to" value="/contacts"' in log_in.text
+    assert (await portal.customer()).phone == ""
+
+
+async def test_who_logs_out_after_the_session_has_ended_is_simply_logged_out(portal: House, jana: Browser) -> None:
+    portal.clock.advance(minutes=61)
+
+    assert (await jana.post("/logout")).location == "/login?done=out"
+
+
 async def test_after_the_log_in_the_wanted_page_is_shown(portal: House) -> None:
     browser = portal.browser()
     assert (await browser.get("/billing?year=2026")).location == "/login?to=/billing?year%3D2026"

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 
 from billing.customers.portal_changes import decide, requests
 from billing.customers.tables import Contract
@@ -74,6 +74,25 @@ async def test_a_new_address_counts_once_its_link_was_opened_and_the_old_one_is_
 async def test_what_is_no_address_is_refused(portal: House, jana: Browser, email: str) -> None:
     assert (await jana.post("/contacts", email=email)).status == 422
     assert await portal.mails() == []
+
+
+async def test_what_moves_a_cursor_is_taken_out_of_what_is_kept(portal: House, jana: Browser) -> None:
+    await jana.post("/contacts", email="501@isp.example", phone="+420\x1b[2J 1\r\n2", mailing_city="Br\u202eno")
+    await jana.post("/request", name="Jana\x9b31m Malá\n")
+
+    customer = await portal.customer()
+    async with portal.store.reading() as session:
+        [asked] = await requests(session, is_open=True)
+    assert (customer.phone, customer.mailing_city) == ("+420 [2J 1 2", "Br no")
+    assert asked.wanted == {"name": "Jana 31m Malá"}
+
+
+async def test_who_never_had_an_invoice_reads_that_there_is_none_yet(portal: House, jana: Browser) -> None:
+    async with portal.store.transaction() as session:
+        await session.execute(delete(Invoice))
+
+    assert "There is no such invoice." not in (await jana.get("/billing")).text
+    assert "There is no such invoice." in (await jana.get("/billing?q=router")).text
 
 
 async def test_a_change_of_name_waits_for_a_person(portal: House, jana: Browser) -> None:
