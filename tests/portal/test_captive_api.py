@@ -138,6 +138,16 @@ async def test_a_stranger_is_told_nothing(captive: tuple[Gateway, int], tmp_path
     assert json.loads(reply.body) == {"captive": False}
 
 
+async def test_who_is_known_at_another_site_only_is_told_nothing(captive: tuple[Gateway, int], tmp_path: Path) -> None:
+    await add_subscriber(captive[0].store, "3003", [NOBODY], site="hill")
+
+    api = await ask(captive[1], tmp_path, "GET /captive-api HTTP/1.1\r\nHost: x\r\n\r\n", NOBODY)
+    page = await ask(captive[1], tmp_path, f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{captive[1]}\r\n\r\n", NOBODY)
+
+    assert json.loads(api.body) == {"captive": False}
+    assert "30031" not in page.body
+
+
 async def test_the_notice_can_be_read_and_acknowledged_over_tls_and_the_api_says_so(
     captive: tuple[Gateway, int], tmp_path: Path
 ) -> None:
