@@ -108,7 +108,7 @@ async def test_a_form_that_is_sent_after_the_session_has_ended_leads_back_to_its
 
     sent_away = await jana.ask("POST", "/contacts", {"csrf": jana.csrf, "phone": "1"}, headers)
 
-    assert sent_away.location == "/login?done=over&to=%2Fcontacts"
+    assert sent_away.location == "/login?done=over&to=/contacts"
     log_in = await jana.get(sent_away.location)
     assert "nothing was saved" in log_in.text
     assert 'name="to" value="/contacts"' in log_in.text
