@@ -26,14 +26,15 @@ from portal.customer.office import Office
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 ORIGIN = "https://portal.isp.example"
+VOIP_ORIGIN = "https://voip.isp.example"
 PASSWORD = "tri-slova-a-kun"
 JANA, PETR = "501", "502"
 _HASH = hash_password(PASSWORD)
 _CSRF = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
 
 
-def settings_in(folder: Path, extra: str = "", url: str = ORIGIN) -> Settings:
-    """Settings of a portal with a signing key."""
+def settings_in(folder: Path, extra: str = "", url: str = ORIGIN, voip_url: str = VOIP_ORIGIN) -> Settings:
+    """Settings of a portal and a VoIP zone, with a signing key."""
     secrets = folder / "secrets"
     secrets.mkdir(exist_ok=True)
     (secrets / "signing_key").write_text("k" * 43)
@@ -50,7 +51,7 @@ def settings_in(folder: Path, extra: str = "", url: str = ORIGIN) -> Settings:
         [mail]
         sender = "Údolní síť <info@isp.example>"
         [voip]
-        url = "https://volani.isp.example"
+        url = "{voip_url}"
         [portal]
         {extra}
         """
@@ -91,8 +92,34 @@ async def add_customer(store: Store, number: str, contract: str, name: str, netw
         )
 
 
+class Written:
+    """What came of it in the database."""
+
+    store: Store
+
+    async def mails(self) -> list[Mail]:
+        async with self.store.reading() as session:
+            return list(await session.scalars(select(Mail).order_by(Mail.id)))
+
+    async def actions(self) -> list[str]:
+        async with self.store.reading() as session:
+            return list(await session.scalars(select(JournalEntry.action).order_by(JournalEntry.id)))
+
+
+@asynccontextmanager
+async def served(app: web.Application, port: int) -> AsyncIterator[int]:
+    """A zone on loopback; its port."""
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
 @dataclass
-class House:
+class House(Written):
     """The running portal."""
 
     store: Store
@@ -108,19 +135,11 @@ class House:
     def browser(self, **headers: str) -> "Browser":
         return Browser(self, headers)
 
-    async def mails(self) -> list[Mail]:
-        async with self.store.reading() as session:
-            return list(await session.scalars(select(Mail).order_by(Mail.id)))
-
     async def link_in_last_mail(self) -> str:
         """The path of the link, without its host."""
         found = re.search(rf"{ORIGIN}(\S+)", (await self.mails())[-1].text)
         assert found
         return found[1]
-
-    async def actions(self) -> list[str]:
-        async with self.store.reading() as session:
-            return list(await session.scalars(select(JournalEntry.action).order_by(JournalEntry.id)))
 
     async def customer(self, number: str = JANA) -> Customer:
         async with self.store.reading() as session:
@@ -137,14 +156,8 @@ async def house(
     clock, rings = TestClock(NOW), list[int]()
     url = f"http://127.0.0.1:{port}" if port else ORIGIN
     office = Office(settings_in(folder, extra, url), store, clock, lambda: rings.append(1), demo_login=demo_login)
-    runner = web.AppRunner(make_portal_app(office), access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
-    await site.start()
-    try:
-        yield House(store, clock, office, runner.addresses[0][1], rings)
-    finally:
-        await runner.cleanup()
+    async with served(make_portal_app(office), port) as its_port:
+        yield House(store, clock, office, its_port, rings)
 
 
 @dataclass(frozen=True)

@@ -305,7 +305,7 @@ async def test_a_telephone_number_is_shown_with_its_credit_and_to_nobody_else(
 
     assert "+420 571 123 456" in text
     assert "CZK\N{NO-BREAK SPACE}128.41" in text
-    assert 'href="https://volani.isp.example/credit"' in text
+    assert 'href="https://voip.isp.example/credit"' in text
     assert "571" not in (await petr.get("/services")).text
 
 

@@ -5,24 +5,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aiohttp import web
 from sqlalchemy import select, update
 
 from billing.customers.passwords import hash_password
 from billing.customers.tables import Customer
 from billing.invoicing.tables import Invoice
 from billing.store.engine import Store
-from billing.store.tables import JournalEntry, Mail
 from billing.voip import operations
 from billing.voip.tables import VoipNumber
 from config.clock import TestClock
-from config.settings import Settings, parse
 from portal.voip.app import make_voip_app
 from portal.voip.booth import Booth
 from tests.billing.voip.world import NOW, NUMBER, add_number, buy, call, settle
-from tests.portal.customer.house import Browser
+from tests.portal.customer.house import VOIP_ORIGIN as ORIGIN
+from tests.portal.customer.house import Browser, Written, served, settings_in
 
-ORIGIN = "https://voip.isp.example"
 PETRS = "+420910555456"
 """Ends like Jana's."""
 SECOND = "+420910123457"
@@ -30,33 +27,8 @@ PASSWORD, PETRS_PASSWORD, SECONDS_PASSWORD = "tri-slova-a-kun", "ctyri-ruzove-ho
 _HASHES = {password: hash_password(password) for password in (PASSWORD, PETRS_PASSWORD, SECONDS_PASSWORD)}
 
 
-def settings_in(folder: Path, url: str = ORIGIN, portal_url: str = "https://portal.isp.example") -> Settings:
-    """Settings of a VoIP zone with a signing key."""
-    secrets = folder / "secrets"
-    secrets.mkdir(exist_ok=True)
-    (secrets / "signing_key").write_text("k" * 43)
-    return parse(
-        f"""
-        [isp]
-        name = "Údolní síť"
-        phone = "+420 800 555 019"
-        email = "podpora@isp.example"
-        iban = "CZ6508000000192000145399"
-        portal_url = "{portal_url}"
-        [secrets]
-        directory = "{secrets}"
-        [portal]
-        listen = ["127.0.0.1:8090"]
-        [voip]
-        url = "{url}"
-        [mail]
-        sender = "Údolní síť <info@isp.example>"
-        """
-    )
-
-
 @dataclass
-class Street:
+class Street(Written):
     """The running zone."""
 
     store: Store
@@ -80,14 +52,6 @@ class Street:
     async def invoices(self) -> list[Invoice]:
         async with self.store.reading() as session:
             return list(await session.scalars(select(Invoice).order_by(Invoice.id)))
-
-    async def mails(self) -> list[Mail]:
-        async with self.store.reading() as session:
-            return list(await session.scalars(select(Mail).order_by(Mail.id)))
-
-    async def actions(self) -> list[str]:
-        async with self.store.reading() as session:
-            return list(await session.scalars(select(JournalEntry.action).order_by(JournalEntry.id)))
 
 
 class Handset(Browser):
@@ -128,11 +92,6 @@ async def street(store: Store, folder: Path, port: int = 0) -> AsyncIterator[Str
     ids = await furnish(store)
     clock, rings = TestClock(NOW), list[int]()
     url = f"http://127.0.0.1:{port}" if port else ORIGIN
-    booth = Booth(settings_in(folder, url), store, clock, lambda: rings.append(1))
-    runner = web.AppRunner(make_voip_app(booth), access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    try:
-        yield Street(store, clock, booth, runner.addresses[0][1], ids, rings)
-    finally:
-        await runner.cleanup()
+    booth = Booth(settings_in(folder, voip_url=url), store, clock, lambda: rings.append(1))
+    async with served(make_voip_app(booth), port) as its_port:
+        yield Street(store, clock, booth, its_port, ids, rings)

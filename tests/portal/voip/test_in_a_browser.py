@@ -17,9 +17,10 @@ from portal.customer.office import Office
 from portal.server import make_zones_app
 from portal.voip.booth import Booth
 from tests.billing.voip.world import NOW
+from tests.portal.customer.house import settings_in
 from tests.portal.looks import LOOKS, Look, browsing, check, speak
 from tests.portal.subscribers import free_port
-from tests.portal.voip.street import PASSWORD, furnish, settings_in, street
+from tests.portal.voip.street import PASSWORD, furnish, street
 
 pytestmark = pytest.mark.browser
 
@@ -76,7 +77,7 @@ async def test_the_invoice_of_a_top_up_stands_in_the_customer_portal_on_the_same
     store: Store, tmp_path: Path
 ) -> None:
     port = free_port()
-    settings = settings_in(tmp_path, f"http://localhost:{port}", f"http://127.0.0.1:{port}")
+    settings = settings_in(tmp_path, url=f"http://127.0.0.1:{port}", voip_url=f"http://localhost:{port}")
     await furnish(store)
     async with store.transaction() as session:
         await session.execute(update(Customer).values(password_hash=hash_password(PASSWORD)))
