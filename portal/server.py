@@ -38,6 +38,7 @@ from portal.notice.counters import Counters
 from portal.notice.desk import make_tokens, own_hosts
 from portal.notice.directory import Directory
 from portal.notice.door import Doorkeeper, DoorRules, SignWanted
+from portal.notice.head import HEAD_BYTES_MAX
 from portal.notice.reception import Reception, receptions
 from portal.routing import by_host
 from portal.voip.app import make_voip_app
@@ -75,6 +76,7 @@ async def serve(
 
     At the end it accepts no more, ends connections without a request, and lets the others finish.
     """
+    logging.getLogger("aiohttp.server").addFilter(_is_no_rubbish)
     ways = receptions(settings)
     counters, directory = Counters(), Directory(store, [way.site for way in ways])
     await directory.refresh()
@@ -129,6 +131,8 @@ async def _listening(
         access_log=None,
         keepalive_timeout=rules.timeout_seconds,
         lingering_time=0,
+        max_line_size=HEAD_BYTES_MAX,  # the door has looked: two opinions would be one too many
+        max_field_size=HEAD_BYTES_MAX,
         shutdown_timeout=_SHUTDOWN_SECONDS,
     )
     await runner.setup()
@@ -230,7 +234,6 @@ async def _serving_zone(
 ) -> AsyncIterator[None]:
     """A zone (`zone.py`): by its own certificate, or in plain HTTP for a proxy that has one; or the exchange's side."""
     loop = asyncio.get_running_loop()
-    logging.getLogger("aiohttp.server").addFilter(_is_no_rubbish)
     runner = web.AppRunner(
         app,
         access_log=None,

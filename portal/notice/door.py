@@ -28,6 +28,7 @@ ANSWER_SECONDS_MAX = 30
 _SWEEP_SECONDS = 0.5
 _HEAD_END = b"\r\n\r\n"
 _OWN_METHODS = ("GET", "HEAD", "POST")
+_MORE_THAN_A_PAGE = ("expect", "upgrade", "sec-websocket-key1")
 
 SignWanted = Callable[[str, str], str]
 """(url, source address) -> a token for the page that was wanted, or nothing."""
@@ -208,7 +209,7 @@ class Door(asyncio.Protocol):
             return
         if request.method not in _OWN_METHODS:
             raise Malformed(405, "Method Not Allowed")
-        if not request.target.startswith("/") or "expect" in request.headers or "upgrade" in request.headers:
+        if not request.target.startswith("/") or not request.headers.keys().isdisjoint(_MORE_THAN_A_PAGE):
             raise Malformed(400, "Bad Request")
         self._wanted_bytes = head_bytes + body_length(request)
         self._hand_over_when_whole()

@@ -55,6 +55,8 @@ def body_length(request: Request) -> int:
     """The bytes that follow the head; raises `Malformed` for a body that this server does not take."""
     if "transfer-encoding" in request.headers:
         raise Malformed(411, "Length Required")
+    if "content-encoding" in request.headers:  # no browser compresses a form
+        raise Malformed(415, "Unsupported Media Type")
     text = request.headers.get("content-length", "0")
     if not _LENGTH.fullmatch(text):
         raise Malformed(400, "Bad Request")

@@ -8,6 +8,7 @@ A key that is neither known nor of now means that something else happened meanwh
 """
 
 import hmac
+from datetime import timedelta
 from http import HTTPStatus
 
 from aiohttp import web
@@ -25,6 +26,8 @@ from portal.notice.pages import qr_picture
 from portal.voip.booth import BOOTH, Booth, caller_of
 
 TOP_UPS_SHOWN = 12
+LATELY = timedelta(minutes=10)
+"""Who goes back in the browser after topping up sees the question anew: it says then that it was answered."""
 MEANWHILE = N_("Credit was topped up meanwhile. Please look at it, and confirm if you want still more.")
 
 
@@ -63,6 +66,7 @@ async def _ask(request: web.Request, amount: Money, said: str = "") -> web.Strea
     if amount > allowance.left:
         return _cap_reached(request, amount, allowance)
     key = _key(booth, who.number_id, amount, made)
+    lately = made[0] if made and timedelta(0) <= booth.now() - made[0].at < LATELY else None
     status = HTTPStatus.CONFLICT if said else HTTPStatus.OK
     return page(
         request,
@@ -72,6 +76,7 @@ async def _ask(request: web.Request, amount: Money, said: str = "") -> web.Strea
         amount=amount,
         key=key,
         said=said,
+        lately=lately,
         status=status,
     )
 

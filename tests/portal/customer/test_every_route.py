@@ -59,7 +59,8 @@ async def walk(portal: House, browser: Browser, method: str, pattern: str) -> ob
     path = await path_of(portal, pattern)
     is_in = bool(browser.session)
     answer = await (browser.get(path) if method == "GET" else browser.post(path, **FORMS.get(pattern, {})))
-    is_sent_away = answer.status == 303 and answer.location.startswith("/login") and not is_in
+    is_log_in = answer.location.startswith("/login") and answer.location != "/login?done=reset"
+    is_sent_away = answer.status == 303 and is_log_in and not is_in
     return LOGIN if is_sent_away else answer
 
 

@@ -168,6 +168,8 @@ async def test_ten_thousand_half_open_connections_do_not_keep_an_honest_subscrib
         (b"POST /acknowledge HTTP/1.1\r\nHost: {own}\r\nContent-Length: -1\r\n\r\n", 400),
         (b"POST /acknowledge HTTP/1.1\r\nHost: {own}\r\nContent-Length: 4097\r\n\r\n", 413),
         (b"POST /acknowledge HTTP/1.1\r\nHost: {own}\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n", 400),
+        (b"POST /acknowledge HTTP/1.1\r\nHost: {own}\r\nContent-Length: 1\r\nContent-Encoding: br\r\n\r\na", 415),
+        (b"GET / HTTP/1.1\r\nHost: {own}\r\nSec-WebSocket-Key1: x\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: {own}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", 400),
         (b"BREW / HTTP/1.1\r\nHost: {own}\r\n\r\n", 405),
         (b"GET http://{own}/ HTTP/1.1\r\nHost: {own}\r\n\r\n", 400),
@@ -177,6 +179,10 @@ async def test_what_is_odd_is_refused_and_never_guessed_at(web: Gateway, data: b
     answer = await web.raw(data.replace(b"{own}", web.host.encode()), ends=True)
 
     assert parse_reply(answer).status == status
+
+
+async def test_a_head_that_the_door_lets_in_is_short_enough_for_the_page(web: Gateway) -> None:
+    assert (await web.ask(headers={"X-Long": "a" * 12_000})).status == 200
 
 
 async def test_what_follows_a_request_on_its_connection_is_nobodys(web: Gateway) -> None:

@@ -57,6 +57,15 @@ async def test_confirmed_the_credit_is_there_with_an_invoice_of_its_own_and_a_ma
     assert voip.rings
 
 
+async def test_who_goes_back_after_topping_up_reads_that_it_is_done(voip: Street, jana: Handset) -> None:
+    voip.clock.advance(minutes=10)
+    assert "a moment ago" not in (await jana.get("/top-up?amount=300.00")).text
+
+    await confirmed(jana, await asked(jana))
+
+    assert "You topped up CZK\xa0300.00 a moment ago" in (await jana.get("/top-up?amount=300.00")).text
+
+
 async def test_a_double_click_and_a_reload_top_up_once(voip: Street, jana: Handset) -> None:
     key = await asked(jana)
 
