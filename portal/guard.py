@@ -147,6 +147,7 @@ def page(
         path=request.path,
         here=_here(request, zone),
         done=zone.done.get(request.query.get("done", ""), ""),
+        is_over=request.query.get("done") == "over",
         today=zone.today(),
         **values,
     )

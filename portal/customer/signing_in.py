@@ -44,22 +44,20 @@ OVER = N_("This link was used already, or it is too old. Please ask for a new on
 async def login_page(request: web.Request) -> web.StreamResponse:
     if VISITOR in request:
         raise HTTPSeeOther("/")
-    return _login(request)
+    return _login(request, own_path(request.query.get("to")))
 
 
-def _login(request: web.Request, wrong: str = "", number: str = "", status: int = HTTPStatus.OK) -> web.Response:
-    office = request.app[OFFICE]
-    wanted = own_path(request.query.get("to"))
-    return page(request, "login.html", wrong=wrong, number=number, to=wanted, demo=office.demo_login, status=status)
+def _login(request: web.Request, wanted: str, wrong: str = "", number: str = "") -> web.Response:
+    """The form, which remembers the page that was wanted; with what was wrong about the try before."""
+    status, demo = HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK, request.app[OFFICE].demo_login
+    return page(request, "login.html", wrong=wrong, number=number, to=wanted, demo=demo, status=status)
 
 
 async def login(request: web.Request) -> web.StreamResponse:
     """Checks number and password; the session is new, whatever cookie the browser brought."""
     office, form = request.app[OFFICE], await request.post()
-    number, password = (
-        text_of(form.get("number"), _NUMBER_LENGTH_MAX),
-        text_of(form.get("password"), _PASSWORD_LENGTH_MAX),
-    )
+    number = text_of(form.get("number"), _NUMBER_LENGTH_MAX)
+    password, wanted = text_of(form.get("password"), _PASSWORD_LENGTH_MAX), own_path(form.get("to"))
     source, account = office.source_of(request), number.strip().lower()
     spend(office.logins, source)
     spend(office.guesses, (account, source))
@@ -71,8 +69,8 @@ async def login(request: web.Request) -> web.StreamResponse:
     async with _VERIFIED_AT_ONCE:
         is_right = await asyncio.to_thread(verify_password, password, found.password_hash if found else "")
     if found is None or not is_right:
-        return _login(request, WRONG, number, HTTPStatus.UNPROCESSABLE_ENTITY)
-    return await _enter(request, found.customer_id, own_path(form.get("to")) or "/")
+        return _login(request, wanted, WRONG, number)
+    return await _enter(request, found.customer_id, wanted or "/")
 
 
 async def _enter(request: web.Request, customer_id: int, path: str) -> web.StreamResponse:

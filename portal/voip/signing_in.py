@@ -34,11 +34,12 @@ WRONG = N_("The number or the password is not right.")
 async def login_page(request: web.Request) -> web.StreamResponse:
     if VISITOR in request:
         raise HTTPSeeOther("/credit")
-    return _login(request)
+    return _login(request, own_path(request.query.get("to")))
 
 
-def _login(request: web.Request, wrong: str = "", number: str = "", status: int = HTTPStatus.OK) -> web.Response:
-    wanted, demo = own_path(request.query.get("to")), request.app[BOOTH].demo_login
+def _login(request: web.Request, wanted: str, wrong: str = "", number: str = "") -> web.Response:
+    """The form, which remembers the page that was wanted; with what was wrong about the try before."""
+    status, demo = HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK, request.app[BOOTH].demo_login
     return page(request, "login.html", wrong=wrong, number=number, to=wanted, demo=demo, status=status)
 
 
@@ -46,7 +47,7 @@ async def login(request: web.Request) -> web.StreamResponse:
     """Checks number and password; the session is new, whatever cookie the browser brought."""
     booth, form = request.app[BOOTH], await request.post()
     number = text_of(form.get("number"), _NUMBER_LENGTH_MAX)
-    password = text_of(form.get("password"), _PASSWORD_LENGTH_MAX)
+    password, wanted = text_of(form.get("password"), _PASSWORD_LENGTH_MAX), own_path(form.get("to"))
     name, source = operations.log_in_name(number, booth.settings.isp.country), booth.source_of(request)
     spend(booth.logins, source)
     spend(booth.guesses, (name, source))
@@ -57,8 +58,8 @@ async def login(request: web.Request) -> web.StreamResponse:
     async with _VERIFIED_AT_ONCE:
         number_id = await asyncio.to_thread(operations.logged_in, candidates, password)
     if number_id is None:
-        return _login(request, WRONG, number, HTTPStatus.UNPROCESSABLE_ENTITY)
-    return await _enter(request, number_id, own_path(form.get("to")) or "/credit")
+        return _login(request, wanted, WRONG, number)
+    return await _enter(request, number_id, wanted or "/credit")
 
 
 async def _enter(request: web.Request, number_id: int, path: str) -> web.StreamResponse:

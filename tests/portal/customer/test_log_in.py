@@ -100,6 +100,14 @@ async def test_a_session_in_use_lives_on_past_the_idle_time_but_not_for_ever(por
     assert (await jana.get("/")).location == "/login"
 
 
+async def test_a_wrong_password_does_not_forget_the_page_that_was_wanted(portal: House) -> None:
+    browser = portal.browser()
+
+    wrong = await browser.post("/login", number=JANA, password="not it at all", to="/billing")
+    assert 'name="to" value="/billing"' in wrong.text
+    assert 'name="to" value=""' in (await browser.post("/login", number=JANA, password="nor this", to="//evil")).text
+
+
 async def test_a_form_that_is_sent_after_the_session_has_ended_leads_back_to_its_page_and_says_that_nothing_was_saved(
     portal: House, jana: Browser
 ) -> None:
@@ -110,7 +118,7 @@ async def test_a_form_that_is_sent_after_the_session_has_ended_leads_back_to_its
 
     assert sent_away.location == "/login?done=over&to=/contacts"
     log_in = await jana.get(sent_away.location)
-    assert "nothing was saved" in log_in.text
+    assert '<p class="said warn" role="status">You were logged out meanwhile, so nothing was saved.' in log_in.text
     assert 'name="to" value="/contacts"' in log_in.text
     assert (await portal.customer()).phone == ""
 

@@ -1,5 +1,6 @@
 """What a customer finds in each section, and what can be changed there."""
 
+import asyncio
 import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -68,6 +69,16 @@ async def test_a_new_address_counts_once_its_link_was_opened_and_the_old_one_is_
     assert (await portal.customer()).email == "new@isp.example"
     told = (await portal.mails())[-1]
     assert (told.recipient, told.kind) == ("501@isp.example", "email_changed")
+
+
+async def test_of_many_who_confirm_a_new_address_at_once_one_changes_it(portal: House, jana: Browser) -> None:
+    await jana.post("/contacts", email="new@isp.example")
+    token = (await portal.link_in_last_mail()).partition("?t=")[2]
+
+    answers = await asyncio.gather(*(portal.browser().post("/confirm-email", t=token) for _ in range(8)))
+
+    assert sorted(answer.status for answer in answers) == [303, *[422] * 7]
+    assert [mail.kind for mail in await portal.mails()] == ["email_link", "email_changed"]
 
 
 @pytest.mark.parametrize("email", ["not an address", "a@b", "x@y.example\r\nBcc: z@y.example", "a@x.cz, b@x.cz"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import UTC, datetime
 
 from aiohttp.test_utils import TestServer
 from sqlalchemy import update
@@ -150,6 +151,17 @@ async def test_next_month_the_cap_begins_anew(voip: Street, jana: Handset) -> No
     jana = await voip.browser().enter()
 
     assert "CZK\xa00.00 of CZK\xa01,000.00 were topped up here" in (await jana.get("/credit")).text
+
+
+async def test_the_month_turns_at_midnight_where_the_isp_is(voip: Street) -> None:
+    """In Prague, which is two hours ahead of UTC then."""
+    seen = []
+    for at in (datetime(2026, 3, 31, 21, 59, tzinfo=UTC), datetime(2026, 3, 31, 22, 1, tzinfo=UTC)):
+        voip.clock.move_to(at)
+        jana = await voip.browser().enter()
+        seen.append("CZK\xa0200.00 of" in (await jana.get("/credit")).text)
+
+    assert seen == [True, False]
 
 
 async def test_a_blocked_number_is_told_so_and_offered_no_coupon(voip: Street, jana: Handset) -> None:
