@@ -18,6 +18,7 @@ from datetime import date
 from typing import Any, Generic, Protocol, TypeVar
 
 from billing.money import Money
+from config.counting import counted
 from config.errors import InputRejected, Problem
 
 
@@ -37,6 +38,7 @@ _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DIGITS = re.compile(r"\d{1,20}", re.ASCII)
 _HIDDEN_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 _CHUNK_ROWS = 5_000
+PROBLEMS_SHOWN_MAX = 100
 SYMBOL_DIGITS_MAX = 10
 
 
@@ -63,10 +65,13 @@ class Sheet(Generic[P]):
         self._problems.append((line, Problem(place, message)))
 
     def require_good(self) -> None:
-        """Raises `InputRejected` with every problem, in the order of the lines."""
+        """Raises `InputRejected` with the first problems in the order of the lines, and how many more there are."""
         if self._problems:
             in_order = [problem for _, problem in sorted(self._problems, key=lambda item: item[0])]
-            raise InputRejected(f"{self.source} was refused; nothing of it was imported.", in_order)
+            shown = in_order[:PROBLEMS_SHOWN_MAX]
+            if more := len(in_order) - len(shown):
+                shown.append(Problem("further on", counted(more, "more problem")))
+            raise InputRejected(f"{self.source} was refused; nothing of it was imported.", shown)
 
     def refuse_repeated(self, column: str, key: Callable[[P], Hashable]) -> None:
         """Names every row whose key an earlier row has already."""

@@ -230,7 +230,10 @@ def _require_file(url: URL) -> None:
         return
     path = Path(unquote(str(url.database).removeprefix("file:")))
     if not path.is_file():
-        raise StoreError(f"There is no database {path}.", "Create it with `hradlo init`, or see [database] url.")
+        remedy = (
+            "Was it moved, or is its disk not mounted? Lost: restore a backup (docs/runbook.md). New: `hradlo init`."
+        )
+        raise StoreError(f"There is no database {path}.", remedy)
     if not os.access(path, os.R_OK | os.W_OK):
         remedy = _read_only(path.parent) or "Run this as root."
         raise StoreError(f"This user may not read and write {path}.", remedy)

@@ -1,6 +1,7 @@
 """Commands about the brake: brake show, brake release, brake hold; and undo."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from billing.dunning.brake import HoldReason, RunSummary
 from billing.dunning.undoing import Undone
 from billing.dunning.undoing import undo as undo_run
 from billing.importing import iso_date
+from billing.money import Money
 from billing.store import journal
 from billing.store.engine import Store
 from config.counting import counted
@@ -24,7 +26,8 @@ from daemon.deciding import Decider, Known
 from daemon.engine import engine_state
 from daemon.terminal import table
 from daemon.witness import Witness
-from enforcement.brake import LASTS_THROUGH_A_RELEASE, Why
+from enforcement.brake import LASTS_THROUGH_A_RELEASE, Proposal, Why
+from enforcement.state import LineState
 
 app = typer.Typer(help="What stops a mistake from cutting off many.", no_args_is_help=True)
 
@@ -67,18 +70,29 @@ def show(json: bool = JsonOption) -> None:
     if json:
         out({**held_as_json(found.verdict), "runs": [each.as_json() for each in found.runs]})
         return
-    if not found.verdict.reasons:
-        typer.echo("Nothing is held: restrictions happen within the limits of [brake].")
-    print_reasons(found.verdict)
+    if found.runs:
+        headings = ("run", "when", "notices", "suspensions", "undone")
+        table("The last runs", headings, [_run_row(each, current.settings) for each in found.runs])
     if found.verdict.held_proposals:
         columns = ("contract", "line", "debt", "why")
         rows = [(each.contract, str(each.line), each.debt, each.why) for each in found.verdict.held_proposals]
         table("Held", columns, rows)
+        typer.echo(_sums(found.verdict.held_proposals))
+    # After the names, however many there are: what is read last is what is done about.
+    if not found.verdict.reasons:
+        typer.echo("Nothing is held: restrictions happen within the limits of [brake].")
+    print_reasons(found.verdict)
     for advice in _what_next(found.verdict, current.settings):
         typer.echo(advice)
-    if found.runs:
-        headings = ("run", "when", "notices", "suspensions", "undone")
-        table("The last runs", headings, [_run_row(each, current.settings) for each in found.runs])
+
+
+def _sums(held: Sequence[Proposal]) -> str:
+    """So many, and how much it is about."""
+    kinds = Counter(each.line for each in held)
+    notices, suspensions = (kinds[line] for line in (LineState.NOTICE, LineState.SUSPENDED))
+    debt = Money.total(Money.parse(each.debt) for each in held)
+    words = f"{counted(notices, 'notice')} and {counted(suspensions, 'suspension')}, owing {debt} in all"
+    return f"{counted(len(held), 'contract')}: {words}."
 
 
 def _run_row(each: RunSummary, settings: Settings) -> tuple[str, ...]:

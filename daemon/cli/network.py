@@ -48,8 +48,8 @@ def plan(json: bool = JsonOption) -> None:
 def _print(rows: list[dict[str, str]], preview: Preview) -> None:
     for site, why in preview.unknown.items():
         typer.echo(f"Site {site} is not reached, so how it is, is unknown: {why}")
-    print_held(preview.verdict)
     if preview.is_empty:
+        print_held(preview.verdict)
         typer.echo("Nothing would change.")
         return
     for site, made in preview.plans.items():
@@ -60,6 +60,7 @@ def _print(rows: list[dict[str, str]], preview: Preview) -> None:
         table("Plan", columns, [list(row.values()) for row in rows])
     for site, made in preview.plans.items():
         typer.echo(f"Site {site}: {_counts(made)}")
+    print_held(preview.verdict)  # after the table, however long it is
     typer.echo(f"Checksum {preview.checksum}")
 
 

@@ -107,6 +107,23 @@ def test_an_empty_file_misses_every_column() -> None:
     assert len(problems_of(b"")) == len(COLUMNS)
 
 
+def test_of_thousands_of_problems_the_first_hundred_are_named_and_the_others_are_counted() -> None:
+    sheet: Sheet[Thing] = Sheet("invoices.csv")
+    for line in range(5001, 1, -1):
+        sheet.refuse(line, "contract_number", "there is no such contract")
+
+    with pytest.raises(InputRejected) as refused:
+        sheet.require_good()
+
+    places = [problem.place for problem in refused.value.problems]
+    assert (len(places), places[0], places[-2]) == (
+        101,
+        "line 2, column contract_number",
+        "line 101, column contract_number",
+    )
+    assert str(refused.value.problems[-1]) == "further on: 4900 more problems"
+
+
 def test_a_file_in_another_encoding_is_refused_with_the_line() -> None:
     data = HEADER + "1,a,2026-01-31,5\n2,ž,2026-01-31,5\n".encode("cp1250")
 

@@ -55,6 +55,16 @@ def test_what_is_held_names_whose_line_how_much_and_why(isp: Admin) -> None:
     assert "held: volume: 1 new notice" in isp.run("brake", "show").out
 
 
+def test_the_sums_and_the_reasons_stand_below_the_names_where_one_still_reads_them(isp: Admin) -> None:
+    isp.move_clock_to(date(2026, 3, 24))
+    isp.run("apply")
+
+    said = isp.run("brake", "show").out
+
+    assert "2 contracts: 2 notices and 0 suspensions, owing 1198.00 in all." in said
+    assert said.index("1002") < said.index("2 contracts:") < said.index("held: policy") < said.index("Let it happen")
+
+
 def test_who_looks_is_told_to_import_before_they_release_when_payments_may_be_missing(isp: Admin) -> None:
     advice = "First import what the bank has to say"
     assert advice not in isp.run("brake", "show").out

@@ -84,7 +84,7 @@ def rejected(
     """The error of this folder: the first problems with their places, and what to do."""
     shown = list(problems[:PROBLEMS_SHOWN_MAX])
     if len(problems) > len(shown):
-        shown.append(Problem("further on", f"there {counted(len(problems) - len(shown), 'is', 'are')} more"))
+        shown.append(Problem("further on", counted(len(problems) - len(shown), "more problem")))
     return CallsRejected("The call records were refused whole; nothing of them was stored:", shown, remedy)
 
 

@@ -57,4 +57,4 @@ def test_a_refusal_shows_the_first_problems_and_counts_the_others() -> None:
     shown = rejected(problems).problems
 
     assert len(shown) == PROBLEMS_SHOWN_MAX + 1
-    assert str(shown[-1]) == "further on: there are 5 more problems"
+    assert str(shown[-1]) == "further on: 5 more problems"
