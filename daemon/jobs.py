@@ -127,8 +127,8 @@ class Jobs:
         while True:
             await self._duty()
             try:
+                await forget(self._store, self._settings.usage, self._clock.now())
                 async with self._store.transaction() as session:
-                    await forget(session, self._settings.usage, self._clock.now())
                     for site, lines in (await left_behind(session)).items():
                         changes = [LineChange(contract_id, line, "open") for contract_id, line in lines.items()]
                         await record_lines(session, site, changes, self._settings, self._clock.now())

@@ -1,11 +1,15 @@
 """From counters to hours, days and months: whatever routers do to their counters, bytes are counted once."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Engine as SyncEngine
+from sqlalchemy import event as engine_event
 from sqlalchemy import select
 
 from billing.customers.tables import Contract, Customer
@@ -19,10 +23,9 @@ NOW = datetime(2026, 11, 24, 10, 30, tzinfo=UTC)
 DAY = date(2026, 11, 24)
 
 
-@pytest.fixture
-async def line(each_store: Store) -> Store:
+async def add_line(store: Store) -> None:
     """One service with two addresses."""
-    async with each_store.transaction() as session:
+    async with store.transaction() as session:
         customer, product = Customer(number="1", name="Jana"), Product(kind="internet", name="Net")
         session.add_all([customer, product])
         await session.flush()
@@ -33,6 +36,11 @@ async def line(each_store: Store) -> Store:
         session.add(service)
         await session.flush()
         session.add_all(ServiceAddress(service_id=service.id, network=each) for each in ("10.0.0.1", "2001:db8::/56"))
+
+
+@pytest.fixture
+async def line(each_store: Store) -> Store:
+    await add_line(each_store)
     return each_store
 
 
@@ -111,11 +119,33 @@ async def test_an_address_of_nobody_is_left_out(line: Store) -> None:
 async def test_old_hours_are_forgotten_and_their_days_are_kept(line: Store) -> None:
     await read(line, 0, 0)
     await read(line, 100, 0)
-    async with line.transaction() as session:
-        await forget(session, Retention(keep_hours_days=1), NOW + timedelta(days=3))  # type: ignore[call-arg]
+    await forget(line, Retention(keep_hours_days=1), NOW + timedelta(days=3))  # type: ignore[call-arg]
 
     async with line.reading() as session:
         assert sorted(await session.scalars(select(Usage.span))) == ["day", "month"]
+
+
+async def test_what_is_old_is_found_without_reading_the_millions_that_are_kept(store: Store, database_url: str) -> None:
+    await add_line(store)
+    deletions: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        deletions.extend([statement] if statement.startswith("DELETE") else [])
+
+    engine_event.listen(SyncEngine, "before_cursor_execute", note)
+    try:
+        await forget(store, Retention(), NOW)
+    finally:
+        engine_event.remove(SyncEngine, "before_cursor_execute", note)
+
+    with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"))) as database:
+        plans = [
+            database.execute(f"EXPLAIN QUERY PLAN {each}", (1,) * each.count("?")).fetchall() for each in deletions
+        ]
+    assert len(plans) == 3
+    assert all(
+        "SEARCH usage USING PRIMARY KEY" in str(plan) or "SEARCH usage USING INDEX" in str(plan) for plan in plans
+    )
 
 
 def test_the_hour_that_a_clock_change_repeats_is_two_hours() -> None:
