@@ -39,8 +39,9 @@ default that is safe to start with, except where your network must be named. Uni
 amounts are in units of `isp.currency`, hours are in `isp.timezone`. An unknown key is an error.
 
 Secrets never stand in this file. Each is a file of its own in `secrets.directory`, or a systemd credential of
-the same name: `signing_key` (made by `hradlo init`), `smtp_password` (needed with `mail.username`) and what
-`fio.tokens` and the `secret` of each `[[routeros]]` name.
+the same name: `signing_key` (made by `hradlo init`), `smtp_password` (needed with `mail.username`), `database_password`
+(of PostgreSQL), `voip_token` (needed with `voip.exchange_listen`), and what `fio.tokens` and the `secret` of each
+`[[routeros]]` name.
 """
 
 

@@ -71,8 +71,8 @@ class Secrets(Section):
 
     directory: Path = Field(
         Path("/etc/hradlo/secrets"),
-        description="Holds signing_key (made by `hradlo init`), smtp_password, fio_token, voip_token and "
-        "routeros_password. LoadCredential wins over it.",
+        description="Holds signing_key (made by `hradlo init`), smtp_password, database_password, fio_token, "
+        "voip_token and routeros_password. LoadCredential wins over it.",
     )
 
 
