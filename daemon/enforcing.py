@@ -14,7 +14,7 @@ from datetime import datetime
 
 import structlog
 
-from billing.dunning.recording import LineChange, record_lines
+from billing.dunning.line_changes import LineChange, record_lines
 from billing.dunning.rules import STRICTNESS
 from billing.store.engine import Store
 from config.clock import Clock

@@ -12,8 +12,8 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from billing.dunning.line_changes import LineChange, record_lines
 from billing.dunning.lines import left_behind
-from billing.dunning.recording import LineChange, record_lines
 from billing.invoicing.documents.rendering import Renderer
 from billing.payments.folder import import_ready
 from billing.services.usage import forget

@@ -15,7 +15,7 @@ from hashlib import sha256
 import structlog
 
 from billing.dunning.facts import Decision
-from billing.dunning.recording import LineChange
+from billing.dunning.line_changes import LineChange
 from billing.dunning.rules import WORDS
 from billing.store.engine import Store
 from config.clock import Clock

@@ -1,6 +1,6 @@
 """What is true about one contract, and what follows from it: the values that `rules.decide` maps.
 
-Pure. `Facts` are read from the store in bulk; a `Decision` is written back by `operations.record`.
+Pure. `Facts` are read from the store in bulk; a `Decision` is written back by `recording.record`.
 """
 
 from dataclasses import dataclass

@@ -17,6 +17,7 @@ from billing.dunning.facts import Facts, InvoiceFact, NoticeFact, Stage
 from billing.dunning.lines import strictest_lines
 from billing.dunning.tables import AcknowledgedInvoice, Acknowledgement, Notice, Promise, Reminder, Standing
 from billing.invoicing.tables import Invoice
+from billing.letters.letter import Addressee
 from billing.money import ZERO
 from billing.store.tables import Mail
 
@@ -39,6 +40,16 @@ async def load_facts(session: AsyncSession, contract_ids: Collection[int] | None
     for start in range(0, len(ids), CHUNK):
         found += await _load(session, ids[start : start + CHUNK])
     return found
+
+
+async def load_addressees(session: AsyncSession, contract_ids: Collection[int]) -> dict[int, Addressee]:
+    """Whom mail about a contract goes to."""
+    query = (
+        select(Contract.id, Contract.number, Customer.name, Customer.email, Customer.language)
+        .join(Customer, Customer.id == Contract.customer_id)
+        .where(Contract.id.in_(contract_ids))
+    )
+    return {row[0]: Addressee(*row) for row in (await session.execute(query)).all()}
 
 
 async def parked(session: AsyncSession) -> list[tuple[str, str]]:
