@@ -165,9 +165,15 @@ async def set_password(
     await session.execute(update(Customer).where(Customer.id == customer_id).values(**values))
     running = (LoginSession.customer_id == customer_id) & LoginSession.ended_at.is_(None)
     await session.execute(update(LoginSession).where(running).values(ended_at=now))
-    unused = (OneTimeLink.customer_id == customer_id) & OneTimeLink.used_at.is_(None)
-    await session.execute(update(OneTimeLink).where(unused & (OneTimeLink.kind == "password")).values(used_at=now))
+    await end_links(session, customer_id, now)
     await note(session, customer_id, "customer.password_changed", now, actor=actor)
+
+
+async def end_links(session: AsyncSession, customer_id: int, now: datetime) -> None:
+    """Ends every unused link, for an address as well: who was inside unasked may have sent one to an address of their
+    own, and who reads the old address must not come in by what was sent there."""
+    unused = (OneTimeLink.customer_id == customer_id) & OneTimeLink.used_at.is_(None)
+    await session.execute(update(OneTimeLink).where(unused).values(used_at=now))
 
 
 async def make_link(

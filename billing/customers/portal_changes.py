@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.customers.logins import note
+from billing.customers.logins import end_links, note
 from billing.customers.tables import ChangeRequest, Customer
 from billing.store import journal
 from config.errors import NotAllowed, NotFound
@@ -46,10 +46,11 @@ async def change(session: AsyncSession, customer_id: int, wanted: Mapping[str, s
 
 
 async def change_email(session: AsyncSession, customer_id: int, email: str, now: datetime) -> str:
-    """Takes a confirmed address; returns the one before."""
+    """Takes a confirmed address, and ends the links that were sent to the one before, which it returns."""
     customer = await session.get_one(Customer, customer_id)
     before = customer.email
     await session.execute(update(Customer).where(Customer.id == customer_id).values(email=email))
+    await end_links(session, customer_id, now)
     await note(session, customer_id, "customer.changed", now, {"columns": ["email"]})
     return before
 

@@ -294,6 +294,30 @@ async def test_a_new_password_ends_every_link_for_one(portal: House) -> None:
     assert (await portal.browser().post("/reset", t=links[1], new="yet-another-one")).status == 422
 
 
+async def test_a_new_password_ends_the_link_that_a_thief_sent_to_an_address_of_their_own(
+    portal: House, jana: Browser
+) -> None:
+    thief = portal.browser()
+    await thief.log_in()
+    await thief.post("/contacts", email="thief@elsewhere.example")
+    token = (await portal.link_in_last_mail()).partition("?t=")[2]
+
+    await jana.post("/password", old=PASSWORD, new=NEW_PASSWORD)
+
+    assert (await portal.browser().post("/confirm-email", t=token)).status == 422
+    assert (await portal.customer()).email == "501@isp.example"
+
+
+async def test_a_new_address_ends_the_links_that_were_sent_to_the_old_one(portal: House, jana: Browser) -> None:
+    await portal.browser().post("/forgot", number=JANA)
+    old = (await portal.link_in_last_mail()).partition("?t=")[2]
+    await jana.post("/contacts", email="new@isp.example")
+    await jana.post("/confirm-email", t=(await portal.link_in_last_mail()).partition("?t=")[2])
+
+    assert (await portal.customer()).email == "new@isp.example"
+    assert (await portal.browser().post("/reset", t=old, new=NEW_PASSWORD)).status == 422
+
+
 async def test_of_many_who_use_a_link_at_once_one_gets_in(portal: House) -> None:
     await portal.browser().post("/forgot", number=JANA)
     token = (await portal.link_in_last_mail()).partition("?t=")[2]
