@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 LINE_OF_STAGE = {"notice": LineState.NOTICE, "suspended": LineState.SUSPENDED}
+SHIELDS = frozenset({"promise.made", "contract.held", "contract.exempted"})
 DAY = timedelta(hours=24)
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 RELEASE_VALID = timedelta(hours=2)
@@ -136,7 +137,8 @@ class Auditor:
         self._restricted: dict[str, list[tuple[datetime, int]]] = defaultdict(list)
         """Line -> when whose line was newly restricted without a release."""
         self._noted_payments: set[int] = set()
-        self._line_steps: Counter[tuple[int, str]] = Counter()
+        self._shields_to_come: Counter[int] = Counter()
+        """By contract, further down in the entries that are just read."""
         self._holidays = holidays.country_holidays("CZ")
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -210,7 +212,9 @@ class Auditor:
         for entry in entries:
             self._follow_chain(*entry)
         last_of_moment: dict[tuple[int, datetime], str] = {}
+        self._shields_to_come = Counter(entry[4] for entry in entries if entry[3] in SHIELDS)
         for _, at, _, action, contract_id, detail, _, _ in entries:
+            self._shields_to_come[contract_id] -= action in SHIELDS
             self._replay(_instant(at), action, contract_id, json.loads(detail))
             if action == "stage.changed":
                 last_of_moment[contract_id, _instant(at)] = json.loads(detail)["after"]
@@ -278,7 +282,8 @@ class Auditor:
         local = at.astimezone(world.settings.zone)
         if local.weekday() >= 5 or local.date() in self._holidays or not time(8) <= local.time() < time(16):
             raise Violation(3, f"contract {number} was suspended on {local:%A %Y-%m-%d at %H:%M}")
-        if shield := world.truth.shield(number, local.date()):
+        shield = world.truth.shield(number, local.date())
+        if shield and not self._shields_to_come[contract_id]:
             raise Violation(5, f"contract {number} was suspended in spite of its {shield}")
         if contract_id not in self._notices:
             raise Violation(3, f"contract {number} was suspended without a notice")
