@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.store import journal
 from config.clock import Clock
-from config.errors import Problem
+from config.errors import NotAllowed, Problem
 from enforcement.brake import Reason, Why
 
 FILE_NAME = "witness.json"
@@ -193,6 +193,21 @@ def last_sight(directory: Path) -> Sight | None:
         return Sight.of_text((directory / FILE_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+
+
+def require_believed_clock(directory: Path, clock: Clock) -> None:
+    """Raises `NotAllowed` when the note of an engine *that is running* is more than a day away from the clock.
+
+    It notes what it sees every half a minute, unless it doubts the clock. For what keeps its dates for good.
+    """
+    sight = last_sight(directory)
+    if sight is None or abs(clock.now() - sight.at) <= ASLEEP_MAX:
+        return
+    set_by = _words(clock.now() - sight.at)
+    raise NotAllowed(
+        f"The clock was set by {set_by}, so the engine believes it no more, and nobody said that it is right.",
+        "Set it right; if it is, say so: `hradlo brake show`, `hradlo brake release`.",
+    )
 
 
 def stay_awake(directory: Path, clock: Clock) -> None:

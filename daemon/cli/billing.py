@@ -20,7 +20,9 @@ from config.counting import counted
 from config.errors import InputRejected, Problem
 from daemon.cli.context import Context, JsonOption, WhyOption, out, run
 from daemon.contract_report import SERVICE_COLUMNS
+from daemon.engine import engine_state
 from daemon.terminal import console, table
+from daemon.witness import require_believed_clock
 
 products = typer.Typer(no_args_is_help=True, help="What you sell, with dated prices.")
 services = typer.Typer(no_args_is_help=True, help="A contract's services: stop, pause, resume, price, period, billed.")
@@ -56,6 +58,8 @@ async def _bill(context: Context, store: Store, *, text: str, dry_run: bool, far
     now, settings = context.clock.now(), context.settings
     until_on = _day(text, "--date") or _today(context)
     done = Totals()
+    if not dry_run and engine_state(settings.daemon.runtime_directory) == "running":
+        require_believed_clock(settings.daemon.state_directory, context.clock)
     if not far:
         async with store.reading() as session:
             await require_near(session, until_on, _today(context))

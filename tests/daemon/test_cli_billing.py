@@ -1,9 +1,14 @@
 """`hradlo bill` and what belongs to it, as an admin types it."""
 
 import sqlite3
+from datetime import timedelta
 
 import pytest
 
+from billing.store.journal import Mark
+from config.clock import OffsetClock
+from daemon.engine import only_engine
+from daemon.witness import FILE_NAME, Sight
 from tests.daemon.admin import Admin
 
 
@@ -31,6 +36,20 @@ def test_a_run_issues_once_and_says_it_in_json(isp: Admin) -> None:
     assert (first["invoices"], first["total"]) == (2, "1198.00")
     assert first["total_by_rate"] == {"standard 21 %": "1198.00"}
     assert again["invoices"] == 0
+
+
+def test_nothing_is_invoiced_by_a_clock_that_the_running_engine_does_not_believe(isp: Admin) -> None:
+    clock = OffsetClock(isp.folder / "offset")
+    before = Sight(clock.now() - timedelta(days=40), clock.boottime_seconds(), Mark(0, ""))
+    (isp.folder / FILE_NAME).write_text(before.as_text(), encoding="utf-8")
+    with only_engine(isp.folder / "run"):
+        refused = isp.run("bill")
+        isp.run("brake", "release", isp.run("brake", "show", "--json").json["checksum"], "--why", "it is right")
+        made = isp.run("bill", "--json")
+
+    assert refused.code == 1
+    assert "The clock was set by 40 days" in refused.err
+    assert made.json["invoices"] == 2
 
 
 def test_the_invoices_are_mailed_and_in_the_contracts_report(isp: Admin) -> None:
