@@ -35,6 +35,8 @@ from enforcement.routeros.driver import RouterOsDriver
 from enforcement.routeros.examination import Remark
 
 PATIENCE_SECONDS = 3
+UNREADABLE = (HradloError, DBAPIError, OSError)
+"""What a database that is away, or none, raises: one finding says so, and the others go on."""
 NAMED_MAX = 10
 """So many contracts are named."""
 BUILT_YEAR = 2026
@@ -85,7 +87,7 @@ async def _clock(settings: Settings, clock: Clock) -> Finding:
             await require_plausible(session, now)
     except ClockBehind as error:
         return Finding("clock", False, error.message, error.remedy)
-    except (HradloError, DBAPIError):
+    except UNREADABLE:
         pass  # what is wrong with the database is the next finding
     finally:
         await store.close()
@@ -110,7 +112,7 @@ async def _statements(settings: Settings) -> list[Finding]:
         await store.check()
         async with store.reading() as session:
             missing = await missing_statements(session)
-    except (HradloError, DBAPIError):
+    except UNREADABLE:
         return []  # told above
     finally:
         await store.close()
@@ -138,7 +140,7 @@ async def _brake(settings: Settings) -> list[Finding]:
         await store.check()
         async with store.reading() as session:
             state = await brake_state(session)
-    except (HradloError, DBAPIError):
+    except UNREADABLE:
         return findings  # told above
     finally:
         await store.close()
@@ -154,7 +156,7 @@ async def _parked(settings: Settings) -> list[Finding]:
         await store.check()
         async with store.reading() as session:
             found = await parked(session)
-    except (HradloError, DBAPIError):
+    except UNREADABLE:
         return []  # told above
     finally:
         await store.close()
@@ -176,7 +178,7 @@ async def _bindings(settings: Settings) -> list[Finding]:
         await store.check()
         async with store.reading() as session:
             found = await bound_services(session, site) if site else []
-    except (HradloError, DBAPIError):
+    except UNREADABLE:
         return []  # told above
     finally:
         await store.close()
@@ -235,7 +237,7 @@ async def _other_sites(settings: Settings, now: datetime) -> list[Finding]:
         await store.check()
         async with store.reading() as session:
             others = [site for site in await sites(session, now) if site.site not in own]
-    except (HradloError, DBAPIError):
+    except UNREADABLE:
         return []  # told above
     finally:
         await store.close()

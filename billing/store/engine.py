@@ -125,11 +125,7 @@ class Store:
             async with self._reading.connect() as connection:
                 await connection.run_sync(require_current)
         except (DBAPIError, OSError) as error:
-            reason = getattr(error, "orig", error)
-            if self._writing.dialect.name == "postgresql" and is_away(error):
-                remedy = "Is PostgreSQL running, and the line to it up? See [database] url."
-                raise StoreAway(f"The database does not answer ({reason}).", remedy) from error
-            raise StoreError(f"The database can't be opened ({reason}).", _remedy(self._writing.url)) from error
+            raise unopened(self._writing.url, error) from error
 
     async def close(self) -> None:
         await self._reading.dispose()
@@ -202,6 +198,15 @@ def _sqlite_engine(url: URL, mode: str, connections: int, pragmas: tuple[tuple[s
     event.listen(engine.sync_engine, "connect", lambda connection, _record: _set_pragmas(connection, pragmas))
     event.listen(engine.sync_engine, "begin", lambda connection: _begin(connection, begin))
     return engine
+
+
+def unopened(url: URL, error: DBAPIError | OSError) -> StoreError:
+    """Why a database can't be opened, in words, and what to do."""
+    reason = getattr(error, "orig", error)
+    if url.get_backend_name() == "postgresql" and is_away(error):
+        remedy = "Is PostgreSQL running, and the line to it up? See [database] url."
+        return StoreAway(f"The database does not answer ({reason}).", remedy)
+    return StoreError(f"The database can't be opened ({reason}).", _remedy(url))
 
 
 def _remedy(url: URL) -> str:

@@ -9,8 +9,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, make_url, text
+from sqlalchemy.exc import DBAPIError
 
-from billing.store.engine import writing_engine
+from billing.store.engine import is_away, unopened, writing_engine
 from config.errors import DatabaseTooNew, DatabaseTooOld, StoreError
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -21,13 +22,17 @@ _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('hradlo.upgrade'))")
 async def upgrade(url: str) -> None:
     """Brings the database to this program's schema, making it when there is none; all or nothing.
 
-    Raises `DatabaseTooNew` when a newer Hradlo wrote it.
+    Raises `DatabaseTooNew` when a newer Hradlo wrote it, `StoreError` when it can't be opened.
     """
     _make_file(url)
     engine = writing_engine(url, is_upgrading=True)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_upgrade)
+    except (DBAPIError, OSError) as error:
+        if is_away(error):
+            raise unopened(make_url(url), error) from error
+        raise
     finally:
         await engine.dispose()
 

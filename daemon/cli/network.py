@@ -99,6 +99,11 @@ async def _apply(context: Context, store: Store, checksum: str) -> int:
                 await settle_bindings(store, each.site, each.driver, context.clock)
             preview = await reconciler.preview()
             if checksum and preview.checksum != checksum:
+                if preview.is_empty:
+                    raise NotAllowed(
+                        f"Nothing is left to change of the plan with checksum {checksum}.",
+                        "An engine, or somebody, applied it already, or its reasons are gone: hradlo status.",
+                    )
                 raise NotAllowed(
                     f"The plan is not the one with checksum {checksum}: facts or network changed since.",
                     "Look at it again with `hradlo plan`.",

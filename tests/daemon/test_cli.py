@@ -5,8 +5,8 @@ import os
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from daemon.cli import app
 from daemon.demo.bank import Movement, gpc_statement
 from daemon.engine import only_engine
 from daemon.witness import FILE_NAME, Sight
+from enforcement.dryrun import DryRunDriver
 from tests.daemon.admin import INVOICES, Admin
 from tests.scenario import at
 
@@ -285,6 +286,25 @@ def test_apply_refuses_a_plan_that_is_no_longer_the_one_that_was_seen(isp: Admin
     assert ran.code == 1
     assert "facts or network changed since" in ran.err
     assert isp.run("status", "--json").json["lines_in_notice"] == 0
+
+
+def test_apply_says_of_a_plan_that_somebody_applied_already_that_nothing_is_left_of_it(
+    isp: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = DryRunDriver()
+
+    @asynccontextmanager
+    async def one_network(_: object) -> AsyncIterator[dict[str, DryRunDriver]]:
+        yield {"main": driver}
+
+    monkeypatch.setattr("daemon.cli.network.open_drivers", one_network)
+    checksum = isp.run("plan", "--json").json["checksum"]
+    assert isp.run("apply", "--checksum", checksum).code == 0
+
+    ran = isp.run("apply", "--checksum", checksum)
+
+    assert ran.code == 1
+    assert f"Nothing is left to change of the plan with checksum {checksum}" in ran.err
 
 
 def test_apply_leaves_it_to_a_running_engine(isp: Admin) -> None:

@@ -177,6 +177,34 @@ def test_a_database_that_can_not_be_used_is_one_message(
     assert "Traceback" not in ran.err
 
 
+def take_postgresql_away(admin: Admin) -> None:
+    text = admin.config.read_text("utf-8")
+    text = text.replace(f"sqlite:///{admin.database}", f"postgresql://hradlo@/hradlo?host={admin.folder}")
+    admin.config.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "command", [["status"], ["plan"], ["apply"], ["upgrade"], ["init"], ["undo", "1", "--why", "x"]]
+)
+def test_a_postgresql_that_does_not_answer_is_one_message(admin: Admin, command: list[str]) -> None:
+    take_postgresql_away(admin)
+    ran = admin.run(*command)
+
+    assert ran.code == 1
+    assert "hradlo: The database does not answer (" in ran.err
+    assert ran.err.endswith("Is PostgreSQL running, and the line to it up? See [database] url.\n")
+    assert ran.err.count("\n") == 1
+
+
+def test_the_doctor_examines_everything_else_while_postgresql_is_away(admin: Admin) -> None:
+    take_postgresql_away(admin)
+
+    found = findings(admin)
+
+    assert str(found["database"]["remedy"]).startswith("Is PostgreSQL running")
+    assert {"clock", "engine", "notice server", "mail"} <= found.keys()
+
+
 def test_upgrade_makes_no_new_database_of_a_mistyped_path(admin: Admin) -> None:
     admin.database.unlink()
     ran = admin.run("upgrade")
