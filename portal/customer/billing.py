@@ -13,6 +13,7 @@ from portal.guard import page
 
 PAYMENTS_SHOWN = 60
 _SEARCH_LENGTH_MAX = 100
+_NUMBER_LENGTH_MAX = 40
 
 
 async def billing(request: web.Request) -> web.StreamResponse:
@@ -84,7 +85,7 @@ async def ask_extension(request: web.Request) -> web.StreamResponse:
 async def document(request: web.Request) -> web.StreamResponse:
     """The PDF or the ISDOC of one of the customer's own invoices."""
     office, who = request.app[OFFICE], customer_of(request)
-    number, kind = request.match_info["number"], request.match_info["kind"]
+    number, kind = text_of(request.match_info["number"], _NUMBER_LENGTH_MAX), request.match_info["kind"]
     async with office.store.reading() as session:
         found = await accounts.invoice(session, who.customer_id, number)
     if not found.has_document or office.documents is None:

@@ -6,14 +6,16 @@
 import random
 import string
 from http.cookies import SimpleCookie
+from pathlib import Path
 
 import hypothesis
 import pytest
 from aiohttp import ClientSession, DummyCookieJar
 
+from billing.store.engine import Store
 from portal.customer.office import Office
 from portal.customer.routes import ROUTES
-from tests.portal.customer.house import JANA, ORIGIN, PASSWORD, House
+from tests.portal.customer.house import JANA, ORIGIN, PASSWORD, House, house
 
 NONSENSE = (
     "", "0", "-1", "9" * 40, "../../etc/passwd", "%00", "'--", "<script>", "ž", "1e9", "2026-02-30", "\udcff",
@@ -102,3 +104,26 @@ async def test_nonsense_is_never_answered_with_a_failure(portal: House, monkeypa
 
     assert failed == []
     assert seen >= {200, 303, 400, 403, 404, 422}
+
+
+@pytest.mark.postgres
+async def test_a_nul_anywhere_is_no_failure_on_postgresql_which_can_not_store_one(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    store, seen = Store.open(postgres_url), dict[str, int]()
+    async with house(store, tmp_path) as portal:
+        for route in ROUTES:
+            jana = portal.browser()
+            await jana.log_in()
+            path = route.path.replace("{kind:pdf|isdoc}", "pdf")
+            for place in PLACES:
+                path = path.replace(place, "x%00")
+            fields = {name: "x\0" for name in NAMES if name != "csrf"}
+            target = f"{path}?" + "&".join(f"{name}=%00" for name in NAMES)
+            answer = await (jana.get(target) if route.method == "GET" else jana.post(path, **fields))
+            seen[f"{route.method} {route.path}"] = answer.status
+            for limit in (portal.office.logins, portal.office.guesses, portal.office.mails):
+                limit._tats.clear()
+    await store.close()
+
+    assert {route: status for route, status in seen.items() if status >= 500} == {}
