@@ -21,8 +21,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from billing.invoicing.documents.isdoc import isdoc
+from billing.invoicing.documents.reading import documents
 from billing.invoicing.documents.rendering import Renderer
-from billing.invoicing.operations import documents
 from billing.store.engine import Store
 from config.clock import Clock
 from config.errors import HradloError

@@ -16,7 +16,7 @@ from billing.dunning.tables import Line
 from billing.invoicing import run
 from billing.invoicing.credit_notes import credit
 from billing.invoicing.documents.document import Document
-from billing.invoicing.operations import documents
+from billing.invoicing.documents.reading import documents
 from billing.invoicing.run import Totals, bill
 from billing.invoicing.tables import Invoice, InvoiceLine, InvoiceVat, Sale
 from billing.money import ZERO, Money

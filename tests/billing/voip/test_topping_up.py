@@ -11,7 +11,7 @@ from billing.dunning.policy import Policy
 from billing.dunning.reading import load_facts
 from billing.dunning.rules import decide
 from billing.dunning.tables import Standing
-from billing.invoicing.operations import documents
+from billing.invoicing.documents.reading import documents
 from billing.invoicing.tables import Invoice
 from billing.money import Money
 from billing.payments.operations import record
