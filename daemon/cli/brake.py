@@ -113,6 +113,10 @@ def _what_next(verdict: Verdict, settings: Settings) -> Iterator[str]:
     whys = {reason.why for reason in verdict.reasons}
     if whys & BETTER_IMPORT:
         yield "First import what the bank has to say: hradlo payments import FILE. Who paid since may be among them."
+    if Why.RESTORED in whys:
+        yield "First import every statement and the invoices since the backup was made: docs/runbook.md says how."
+    if Why.CLOCK in whys:
+        yield "First set the clock (timedatectl), and look again ten minutes later. Who releases says that it is right."
     if settings.enforcement.mode == "monitor":
         yield 'To enforce: set [enforcement] mode = "enforce" and restart; then look here again (docs/brake.md).'
     elif not verdict.held_proposals and whys <= LASTS_THROUGH_A_RELEASE:

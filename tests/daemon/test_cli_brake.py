@@ -8,9 +8,12 @@ import pytest
 from billing.dunning import brake
 from billing.dunning.brake import HoldReason
 from billing.store.engine import Store
+from config.settings import parse
+from daemon.braking import held_for
 from daemon.cli import brake as cli_brake
 from daemon.cli.context import Context
 from daemon.deciding import Known
+from enforcement.brake import Reason, Why
 from tests.daemon.admin import Admin
 
 NOTICE_ON = date(2026, 3, 16)
@@ -74,6 +77,24 @@ def test_who_looks_is_told_to_import_before_they_release_when_payments_may_be_mi
 
     said = isp.run("brake", "show").out
     assert 0 < said.index("held: stale") < said.index(advice) < said.index("Let it happen")
+
+
+def test_who_looks_is_told_to_set_the_clock_before_they_release_what_it_holds() -> None:
+    first, then = cli_brake._what_next(held_for([Reason(Why.CLOCK, "the clock was set by 2 h")]), parse(""))
+
+    assert first.startswith("First set the clock (timedatectl)")
+    assert then.startswith("Let it happen")
+
+
+def test_who_looks_after_a_restore_is_told_to_import_before_they_release(isp: Admin) -> None:
+    isp.run("apply")
+    note = isp.folder / "witness.json"
+    seen = json.loads(note.read_text("utf-8"))
+    note.write_text(json.dumps(seen | {"journal_id": seen["journal_id"] + 9}), encoding="utf-8")
+
+    said = isp.run("brake", "show").out
+
+    assert 0 < said.index("held: restored") < said.index("First import every statement") < said.index("Let it happen")
 
 
 def test_a_plan_shows_what_is_held_and_apply_does_not_do_it(isp: Admin) -> None:
