@@ -29,6 +29,8 @@ from billing.payments.banks.camt_entry import Entry, Unreadable, day, is_booked,
 from billing.payments.banks.markup import NotReadable, elements, text
 from billing.payments.banks.references import References, compact
 from billing.payments.banks.statement import (
+    ACCOUNT_CHARACTERS_MAX,
+    NUMBER_CHARACTERS_MAX,
     PROBLEMS_SHOWN_MAX,
     Statement,
     StatementLine,
@@ -40,7 +42,6 @@ from config.errors import Problem, StatementRejected
 
 FORMATS = {"Stmt": "camt", "Rpt": "camt052", "Ntfctn": "camt054"}
 """Statement -> how the references begin that had to be made up."""
-NUMBER_CHARACTERS_MAX = ACCOUNT_CHARACTERS_MAX = 40
 
 
 @dataclass(slots=True)

@@ -14,10 +14,9 @@ from billing.payments.banks.account import plain
 from billing.payments.banks.amounts import amount
 from billing.payments.banks.markup import text, texts
 from billing.payments.banks.references import compact, is_own_id
-from billing.payments.banks.statement import Reverses, StatementLine, readable
+from billing.payments.banks.statement import COUNTER_CHARACTERS_MAX, Reverses, StatementLine, readable
 from billing.payments.banks.symbols import symbols_in
 
-COUNTER_CHARACTERS_MAX = 60
 _SYMBOL_REFERENCES = ("EndToEndId", "PmtInfId", "InstrId", "MsgId")
 _OWN_WORDS = ("RmtInf/Ustrd", "RmtInf/Strd/AddtlRmtInf")
 

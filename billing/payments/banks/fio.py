@@ -14,7 +14,16 @@ from typing import Any
 from billing.money import Money
 from billing.payments.banks.account import plain
 from billing.payments.banks.amounts import exact
-from billing.payments.banks.statement import Statement, StatementLine, check, readable, rejected, symbol
+from billing.payments.banks.statement import (
+    ACCOUNT_CHARACTERS_MAX,
+    NUMBER_CHARACTERS_MAX,
+    Statement,
+    StatementLine,
+    check,
+    readable,
+    rejected,
+    symbol,
+)
 from config.errors import Problem
 
 BOOKED_ON, AMOUNT, COUNTER_ACCOUNT, BANK_CODE = 0, 1, 2, 3
@@ -22,7 +31,6 @@ CONSTANT_SYMBOL, VARIABLE_SYMBOL, SPECIFIC_SYMBOL = 4, 5, 6
 COUNTER_NAME, CURRENCY, MESSAGE, MOVEMENT_ID = 10, 14, 16, 22
 
 ID_DIGITS_MAX = 30
-ACCOUNT_CHARACTERS_MAX = NUMBER_CHARACTERS_MAX = 40
 
 
 TABLES_MAX = 2_000_000

@@ -24,8 +24,10 @@ from billing.money import Money
 from billing.payments.banks.account import plain
 from billing.payments.banks.amounts import amount
 from billing.payments.banks.columns import decode
-from billing.payments.banks.fio import ACCOUNT_CHARACTERS_MAX, ID_DIGITS_MAX, NUMBER_CHARACTERS_MAX
+from billing.payments.banks.fio import ID_DIGITS_MAX
 from billing.payments.banks.statement import (
+    ACCOUNT_CHARACTERS_MAX,
+    NUMBER_CHARACTERS_MAX,
     PROBLEMS_SHOWN_MAX,
     Statement,
     StatementLine,

@@ -29,6 +29,8 @@ from billing.payments.banks.columns import decode
 from billing.payments.banks.mt940_details import read_details
 from billing.payments.banks.references import References
 from billing.payments.banks.statement import (
+    ACCOUNT_CHARACTERS_MAX,
+    NUMBER_CHARACTERS_MAX,
     PROBLEMS_SHOWN_MAX,
     Reverses,
     Statement,
@@ -45,7 +47,6 @@ MOVEMENTS_MAX = 100_000
 """In one file: the library keeps every field of every movement."""
 FIELDS_PER_MOVEMENT_MAX = 10
 FIELD_CHARACTERS_MAX = 64 * 1024
-ACCOUNT_CHARACTERS_MAX = NUMBER_CHARACTERS_MAX = 40
 
 _SIGNS: dict[str, Reverses] = {"C": "", "D": "", "RC": "credit", "RD": "debit"}
 _START = re.compile(r"^:20:", re.MULTILINE)

@@ -9,9 +9,8 @@ import re
 from dataclasses import dataclass
 
 from billing.payments.banks.account import plain
-from billing.payments.banks.statement import readable
+from billing.payments.banks.statement import COUNTER_CHARACTERS_MAX, readable
 
-COUNTER_CHARACTERS_MAX = 60
 PURPOSE = (*range(20, 30), *range(60, 64))
 NAME = (32, 33)
 BANK, ACCOUNT, IBAN = 30, 31, 38

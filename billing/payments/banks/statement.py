@@ -22,6 +22,9 @@ BOOKED_OUTSIDE_DAYS_MAX = 31
 """Banks book corrections and due dates a little outside the period that they print."""
 EARLIEST, LATEST = date(2000, 1, 1), date(2099, 12, 31)
 MESSAGE_CHARACTERS_MAX = 500
+ACCOUNT_CHARACTERS_MAX = NUMBER_CHARACTERS_MAX = 40
+COUNTER_CHARACTERS_MAX = 60
+"""What the tables have room for."""
 
 Reverses = Literal["", "credit", "debit"]
 
