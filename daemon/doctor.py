@@ -28,7 +28,7 @@ from config.setting_types import MAIN_SITE
 from config.settings import Settings
 from daemon.binding import unbound_site
 from daemon.drivers import open_drivers
-from daemon.engine import engine_state
+from daemon.engine_lock import engine_state
 from daemon.status import brake_state
 from enforcement.driver import Driver
 from enforcement.routeros.driver import RouterOsDriver

@@ -24,7 +24,8 @@ from config.logging import configure
 from config.settings import Settings
 from daemon import doorbell, metrics, sdnotify
 from daemon.drivers import open_drivers
-from daemon.engine import Engine, only_engine
+from daemon.engine import Engine
+from daemon.engine_lock import only_engine
 from portal.server import Serving, serve
 
 Role = Literal["all", "engine", "web"]

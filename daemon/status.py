@@ -23,7 +23,7 @@ from billing.voip import waiting as calls
 from config.counting import counted
 from config.errors import ClockBehind
 from config.settings import Settings
-from daemon.engine import engine_state
+from daemon.engine_lock import engine_state
 from enforcement.brake import Why
 
 

@@ -20,7 +20,7 @@ from config.counting import counted
 from config.errors import InputRejected, Problem
 from daemon.cli.context import Context, JsonOption, WhyOption, out, run
 from daemon.contract_report import SERVICE_COLUMNS
-from daemon.engine import engine_state
+from daemon.engine_lock import engine_state
 from daemon.terminal import console, table
 from daemon.witness import require_believed_clock
 

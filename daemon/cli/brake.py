@@ -23,7 +23,7 @@ from daemon.braking import Verdict
 from daemon.braking import release as release_held
 from daemon.cli.context import Context, JsonOption, current, out, run
 from daemon.deciding import Decider, Known
-from daemon.engine import engine_state
+from daemon.engine_lock import engine_state
 from daemon.terminal import table
 from daemon.witness import Witness
 from enforcement.brake import LASTS_THROUGH_A_RELEASE, Proposal, Why

@@ -9,7 +9,7 @@ import typer
 from config.errors import NotFound
 from daemon.cli.context import current
 from daemon.drivers import router_driver
-from daemon.engine import only_engine
+from daemon.engine_lock import only_engine
 from enforcement.routeros.commands import Command
 from enforcement.routeros.driver import RouterOsDriver
 from enforcement.routeros.examination import Remark

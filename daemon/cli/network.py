@@ -14,7 +14,7 @@ from daemon.binding import settle_bindings
 from daemon.cli.brake import held_as_json, print_held
 from daemon.cli.context import Context, JsonOption, out, run
 from daemon.drivers import open_drivers
-from daemon.engine import only_engine
+from daemon.engine_lock import only_engine
 from daemon.garden import Garden
 from daemon.reconcile import Preview, Reconciler
 from daemon.status import Status, read_status

@@ -84,9 +84,7 @@ async def make_older(url: str) -> None:
     """A database that an older Hradlo has made."""
 
     def make(connection: Connection) -> None:
-        config = schema_version._config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0010")
+        command.upgrade(schema_version._config(connection), "0010")
 
     engine = writing_engine(url, is_upgrading=True)
     async with engine.begin() as connection:

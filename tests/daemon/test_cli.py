@@ -17,7 +17,7 @@ from billing.store.journal import Mark
 from daemon import doorbell
 from daemon.cli import app
 from daemon.demo.bank import Movement, gpc_statement
-from daemon.engine import only_engine
+from daemon.engine_lock import only_engine
 from daemon.witness import FILE_NAME, Sight
 from enforcement.dryrun import DryRunDriver
 from tests.daemon.admin import INVOICES, Admin

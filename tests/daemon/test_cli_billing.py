@@ -7,7 +7,7 @@ import pytest
 
 from billing.store.journal import Mark
 from config.clock import OffsetClock
-from daemon.engine import only_engine
+from daemon.engine_lock import only_engine
 from daemon.witness import FILE_NAME, Sight
 from tests.daemon.admin import Admin
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.engine import only_engine
+from daemon.engine_lock import only_engine
 from tests.daemon.admin import Admin
 
 

@@ -19,7 +19,8 @@ from billing.store.engine import Store
 from config.errors import DriverError, HradloError
 from config.settings import parse
 from daemon import doorbell, engine, jobs, site
-from daemon.engine import Engine, engine_state, only_engine
+from daemon.engine import Engine
+from daemon.engine_lock import engine_state, only_engine
 from daemon.witness import stay_awake
 from enforcement.dryrun import DryRunDriver
 from enforcement.state import LineState, Observed
@@ -338,7 +339,7 @@ def test_who_only_asks_whether_an_engine_runs_keeps_none_from_starting(
 
 def test_the_lock_of_a_killed_engine_keeps_nobody_out(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from daemon.engine import only_engine\n"
+        "import sys; from pathlib import Path; from daemon.engine_lock import only_engine\n"
         "with only_engine(Path(sys.argv[1])): print('locked', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]

@@ -10,7 +10,7 @@ import pytest
 from billing.store.engine import Store
 from config.errors import StoreAway
 from daemon import lifecycle
-from daemon.engine import only_engine
+from daemon.engine_lock import only_engine
 from tests.daemon.admin import Admin
 from tests.portal.subscribers import free_port
 

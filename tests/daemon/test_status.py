@@ -10,7 +10,7 @@ from sqlalchemy import update
 from billing.store.engine import Store
 from billing.store.tables import Mail
 from billing.voip.settling import record_calls
-from daemon.engine import only_engine
+from daemon.engine_lock import only_engine
 from daemon.status import Status, read_status
 from tests.billing.voip.world import call
 from tests.scenario import DUE_ON, Isp, at

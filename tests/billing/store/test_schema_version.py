@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from billing.store.engine import Store, writing_engine
 from billing.store.metadata import METADATA, ROOMS
-from billing.store.schema_version import upgrade
+from billing.store.schema_version import known_schemas, upgrade
 from config.errors import DatabaseTooNew, StoreError
 from tests.postgres import PostgresServer
 
@@ -33,6 +34,13 @@ async def test_migrations_make_exactly_the_tables_of_the_code(each_store: Store)
         found = await (await session.connection()).run_sync(differences)
 
     assert found == []
+
+
+def test_migrations_are_one_chain_in_the_order_of_their_files() -> None:
+    """By their names alone a command knows which schema it needs."""
+    chain = ScriptDirectory(BILLING / "store" / "migrations").walk_revisions()
+
+    assert [revision.revision for revision in chain] == known_schemas()[::-1]
 
 
 def test_every_tables_module_of_billing_is_known() -> None:
