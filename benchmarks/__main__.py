@@ -16,7 +16,7 @@ from dataclasses import replace
 from benchmarks.measuring import missing
 from benchmarks.table import Row, print_table
 from config.logging import configure
-from daemon.lifecycle import collect_rarely
+from daemon.garbage import collect_rarely
 
 NAMES = (
     "gateway",

@@ -28,7 +28,7 @@ from billing.store.engine import Store
 from billing.store.schema_version import upgrade
 from config.clock import monotonic_seconds
 from config.settings import parse
-from daemon.lifecycle import collect_rarely
+from daemon.garbage import collect_rarely
 
 CONTRACTS = 100_000
 RATIO_MAX = 3.0

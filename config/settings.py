@@ -29,7 +29,6 @@ from config.setting_types import Address, Endpoint, Iban, TimeZone, Url, VatRate
 from config.validation import problems_of
 from config.voip_settings import Voip
 
-DEFAULT_PATH = Path("/etc/hradlo/hradlo.toml")
 SIGNING_KEY_BYTES_MIN = 32
 _OWN_SECRETS = ("signing_key", "voip_token")
 """Made by who runs Hradlo, who might choose a short one."""
@@ -355,7 +354,7 @@ def parse(text: str, source: str = "hradlo.toml") -> Settings:
     return settings
 
 
-def load(path: Path = DEFAULT_PATH) -> Settings:
+def load(path: Path) -> Settings:
     """Reads and checks a settings file; raises `SettingsError` with every problem and its place."""
     try:
         text = path.read_text(encoding="utf-8")

@@ -1,17 +1,19 @@
-"""Which drivers the settings ask for, and at which sites they enforce."""
+"""Which drivers the settings ask for, and at which sites they enforce.
+
+Each is imported by who opens it: a trial on a desk waits for no pyroute2, an ISP without routers for no RouterOS.
+"""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from config.network_settings import RouterOs
 from config.settings import Settings
 from enforcement.driver import Driver
 from enforcement.dryrun import DryRunDriver
-from enforcement.nftables.driver import NftablesDriver
-from enforcement.routeros.connection import Access
-from enforcement.routeros.driver import RouterOsDriver
-from enforcement.routeros.router import Router
-from enforcement.routeros.transport import RouterTransport
+
+if TYPE_CHECKING:
+    from enforcement.routeros.driver import RouterOsDriver
 
 
 @asynccontextmanager
@@ -27,6 +29,8 @@ async def open_drivers(settings: Settings) -> AsyncIterator[Mapping[str, Driver]
             return
         drivers: dict[str, Driver] = {}
         if settings.enforcement.driver == "nftables":
+            from enforcement.nftables.driver import NftablesDriver
+
             gateway = drivers[settings.enforcement.site] = await NftablesDriver.open(settings)
             stack.push_async_callback(gateway.close)
             await gateway.observe()  # without the right to look there is nothing to run: say so now
@@ -36,8 +40,13 @@ async def open_drivers(settings: Settings) -> AsyncIterator[Mapping[str, Driver]
         yield drivers
 
 
-def router_driver(settings: Settings, router: RouterOs) -> RouterOsDriver:
+def router_driver(settings: Settings, router: RouterOs) -> "RouterOsDriver":
     """A router's driver, not connected yet; raises `SettingsError` when its password can't be read."""
+    from enforcement.routeros.connection import Access
+    from enforcement.routeros.driver import RouterOsDriver
+    from enforcement.routeros.router import Router
+    from enforcement.routeros.transport import RouterTransport
+
     access = Access(
         router.host,
         router.user,

@@ -3,16 +3,17 @@
 SIGHUP reads the settings again. If they are good, everything inside is let go and opened anew with them, in the same
 process and on the same sockets of systemd's; if not, all mistakes are logged and nothing changes.
 
+A role imports its own parts alone: what parses strangers' HTTP does not even have the code that writes the firewall.
+
 Nothing here, on any way out, changes the network: lines stay as they are until the next engine looks.
 """
 
 import asyncio
 import contextlib
-import gc
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 import uvloop
@@ -23,16 +24,13 @@ from config.errors import SettingsError, StoreAway
 from config.logging import configure
 from config.settings import Settings
 from daemon import doorbell, metrics, sdnotify
-from daemon.drivers import open_drivers
-from daemon.engine import Engine
 from daemon.engine_lock import only_engine
-from portal.server import Serving, serve
+
+if TYPE_CHECKING:
+    from daemon.engine import Engine
+    from portal.server import Serving
 
 Role = Literal["all", "engine", "web"]
-
-ALLOCATIONS_BETWEEN_COLLECTIONS = 50_000
-"""A full look at 100,000 contracts makes a million objects that stay, and so does a large bank file. Python looks for
-garbage among them at every 700th, and that is a quarter to half of the time."""
 
 DATABASE_RETRY_SECONDS = 2.0
 
@@ -59,11 +57,6 @@ def start(settings: Settings, clock: Clock, role: Role, read_again: Callable[[],
     except BaseExceptionGroup as group:
         # One of several tasks failed and the others were cancelled: the first failure is the news.
         raise _first(group) from group
-
-
-def collect_rarely() -> None:
-    """Sets Python's garbage collector up for a program that holds many objects for long: every command does so."""
-    gc.set_threshold(ALLOCATIONS_BETWEEN_COLLECTIONS, 20, 100)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -168,7 +161,10 @@ async def _answered(store: Store) -> None:
             await asyncio.sleep(DATABASE_RETRY_SECONDS)
 
 
-async def _engine(stack: contextlib.AsyncExitStack, settings: Settings, store: Store, clock: Clock) -> Engine:
+async def _engine(stack: contextlib.AsyncExitStack, settings: Settings, store: Store, clock: Clock) -> "Engine":
+    from daemon.drivers import open_drivers
+    from daemon.engine import Engine
+
     stack.enter_context(only_engine(settings.daemon.runtime_directory))
     drivers = await stack.enter_async_context(open_drivers(settings))
     return Engine(settings, store, drivers, clock)
@@ -176,7 +172,9 @@ async def _engine(stack: contextlib.AsyncExitStack, settings: Settings, store: S
 
 def _web(
     settings: Settings, store: Store, clock: Clock, sockets: Sequence[socket.socket]
-) -> contextlib.AbstractAsyncContextManager[Serving]:
+) -> "contextlib.AbstractAsyncContextManager[Serving]":
+    from portal.server import serve
+
     def ring() -> None:
         doorbell.ring(settings.daemon.runtime_directory)
 

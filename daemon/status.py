@@ -19,7 +19,7 @@ from billing.store import outbox
 from billing.store.clock_guard import require_plausible
 from billing.store.engine import Store
 from billing.store.tables import Mail
-from billing.voip import waiting as calls
+from billing.voip.tables import IS_WAITING as IS_CALL_WAITING
 from config.counting import counted
 from config.errors import ClockBehind
 from config.settings import Settings
@@ -127,7 +127,7 @@ async def read_status(store: Store, settings: Settings, now: datetime) -> Status
             lines_in_notice=lines.get("notice", 0),
             lines_suspended=lines.get("suspended", 0),
             payments_waiting=await _count(session, Payment.state == "waiting"),
-            calls_waiting=await _count(session, calls.IS_WAITING),
+            calls_waiting=await _count(session, IS_CALL_WAITING),
             mails_waiting=await _count(session, outbox.IS_WAITING),
             mails_failed=await _count(session, outbox.IS_GIVEN_UP & ~is_expired),
             mails_expired=await _count(session, outbox.IS_GIVEN_UP & is_expired),

@@ -12,8 +12,9 @@ from types import TracebackType
 
 from jinja2 import Environment, TemplateSyntaxError, meta, nodes
 
-from billing.letters.layout import KINDS, LETTER, SUFFIXES, own_environment
+from billing.letters.layout import KINDS, LETTER, SUFFIXES
 from billing.letters.letter import Addressee, Letter, Link, shown
+from billing.letters.templating import own_environment
 from billing.money import Money
 from config.errors import Problem
 from config.i18n import LANGUAGES

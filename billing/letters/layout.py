@@ -12,29 +12,16 @@ says so.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import structlog
-from jinja2 import (
-    BaseLoader,
-    ChoiceLoader,
-    Environment,
-    FileSystemLoader,
-    PrefixLoader,
-    StrictUndefined,
-    Template,
-    select_autoescape,
-)
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from billing.customers.mail_address import one_line, sendable
 from billing.letters.letter import Addressee, Letter, OpenInvoice, shown
 from billing.store.outbox import Draft
 from config.settings import Settings
 
-BUILTIN = Path(__file__).parent / "templates"
 LETTER = "letter"
 SUFFIXES = ("txt", "html")
 KINDS = (
@@ -95,40 +82,20 @@ def draft(
     )
 
 
-@cache
-def own_environment(directory: Path) -> Environment:
-    """An admin's templates, in their sandbox, with ours behind them."""
-    ours = FileSystemLoader(BUILTIN)
-    loader = ChoiceLoader([FileSystemLoader(directory), ours, PrefixLoader({"builtin": ours})])
-    return _environment(ImmutableSandboxedEnvironment, loader)
-
-
 def own_file(directory: Path, kind: str, suffix: str) -> str | None:
     """The name of an admin's own file for a mail; None when there is none."""
     names = (f"{kind}.{suffix}", f"{LETTER}.{suffix}")
     return next((name for name in names if (directory / name).is_file()), None)
 
 
-def _environment(kind: type[Environment], loader: BaseLoader) -> Environment:
-    return kind(
-        loader=loader,
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
-_BUILTIN = _environment(Environment, FileSystemLoader(BUILTIN))
-
-
 def _rendered(kind: str, suffix: str, names: Mapping[str, Any], directory: Path | None) -> str:
+    # Here, because who only decides or looks (`hradlo plan`, `brake show`) writes no letter and needs no Jinja.
+    from billing.letters.templating import builtin_environment, own_environment
+
     own = own_file(directory, kind, suffix) if directory else None
     if directory and own:
         try:
             return own_environment(directory).get_template(own).render(names)
         except Exception as error:  # whatever a template may do wrong
             log.error("own mail template failed; ours is used", file=str(directory / own), error=str(error))
-    builtin: Template = _BUILTIN.get_template(f"{LETTER}.{suffix}")
-    return builtin.render(names)
+    return builtin_environment().get_template(f"{LETTER}.{suffix}").render(names)

@@ -8,10 +8,12 @@ import io
 import re
 import unicodedata
 from datetime import date
-
-import segno
+from typing import TYPE_CHECKING
 
 from billing.money import ZERO, Money
+
+if TYPE_CHECKING:
+    import segno
 
 MESSAGE_CHARACTERS_MAX = 60
 AMOUNT_MAX = Money(9_999_999_99)
@@ -59,7 +61,9 @@ def qr_png(text: str) -> bytes:
     return picture.getvalue()
 
 
-def _code(text: str) -> segno.QRCode:
+def _code(text: str) -> "segno.QRCode":
+    import segno  # here: who orders a payment has a text, and seldom a picture of it
+
     return segno.make(text, error="m", mask=_MASK, micro=False)
 
 

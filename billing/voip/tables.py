@@ -7,7 +7,7 @@ written (decks, rated calls, top-ups, corrections) is kept so by triggers of the
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, or_, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -179,6 +179,10 @@ class VoipCall(Base):
     dispute: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
     """Another record came under the same id with other content, which was not counted: what it said."""
     recorded_at: Mapped[datetime] = mapped_column(Instant)
+
+
+IS_WAITING = or_(VoipCall.state == "waiting", VoipCall.dispute != "")
+"""A person must look at the call: it could not be charged, or another record disputes it."""
 
 
 class VoipTopUp(Base):

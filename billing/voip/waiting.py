@@ -3,19 +3,17 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.store import journal
 from billing.voip.charging import Owner, Rated, Rater, charge, owners_of
 from billing.voip.settling import lock
-from billing.voip.tables import VoipCall, VoipNumber
+from billing.voip.tables import IS_WAITING, VoipCall, VoipNumber
 from config.errors import NotAllowed, NotFound
 from config.settings import Settings
 
 CALLS_AT_ONCE = 1000
-IS_WAITING = or_(VoipCall.state == "waiting", VoipCall.dispute != "")
-"""A person must look: it could not be charged, or another record disputes it."""
 
 
 async def waiting(session: AsyncSession) -> list[VoipCall]:

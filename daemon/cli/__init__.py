@@ -1,85 +1,22 @@
-"""The command line: thin commands over the same functions that the daemon runs."""
+"""The command line: thin commands over the same functions that the daemon runs.
+
+A command imports what it needs and no more: each stands in a module that is loaded when somebody asks for it, so
+`hradlo status` does not wait for the PDF, the bank's formats and the firewall (`program.py`).
+"""
 
 import contextlib
 import io
-import logging
 import os
 import sys
-from importlib.metadata import version
-from pathlib import Path
 from typing import NoReturn
 
 import typer
-from sqlalchemy.exc import DBAPIError
 
 from config.errors import HradloError
-from config.logging import configure
-from config.settings import DEFAULT_PATH
-from daemon.cli import (
-    audit,
-    billing,
-    brake,
-    context,
-    contracts,
-    customers,
-    documents,
-    files,
-    mikrotik,
-    network,
-    payments,
-    running,
-    setup,
-    voip,
-)
-from daemon.lifecycle import collect_rarely
+from daemon.cli.program import app
+from daemon.garbage import collect_rarely
 
 INTERRUPTED_EXIT_CODE = 130
-
-app = typer.Typer(
-    name="hradlo",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Tells subscribers about overdue invoices in the browser, and keeps lines as they deserve.",
-)
-
-
-def _print_version(is_asked: bool) -> None:
-    if is_asked:
-        typer.echo(f"hradlo {version('hradlo')}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    config: Path = typer.Option(DEFAULT_PATH, envvar="HRADLO_CONFIG", help="The settings file."),
-    show_version: bool = typer.Option(
-        False, "--version", callback=_print_version, is_eager=True, help="Print it and end."
-    ),
-    clock_offset_file: Path | None = typer.Option(None, hidden=True, help="Tests only: seconds added to the clock."),
-) -> None:
-    """Options that stand before every command."""
-    configure(level=logging.WARNING)  # to stderr, so that --json is one document; `run` says more
-    context.choose(config, clock_offset_file)
-
-
-MODULES = (
-    running,
-    setup,
-    files,
-    billing,
-    payments,
-    network,
-    brake,
-    mikrotik,
-    contracts,
-    customers,
-    documents,
-    voip,
-    audit,
-)
-for module in MODULES:
-    module.register(app)
 
 
 def main() -> None:
@@ -95,13 +32,21 @@ def main() -> None:
             sys.stdout.flush()
     except HradloError as error:
         _end(str(error))
-    except DBAPIError as error:
-        _end(f"The database failed: {error.orig}. What was not finished was not stored.")
     except OSError as error:
         _drop_output()
         _end(f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}.")
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED_EXIT_CODE) from None
+    except Exception as error:
+        _end_if_the_database_failed(error)
+        raise
+
+
+def _end_if_the_database_failed(error: Exception) -> None:
+    from sqlalchemy.exc import DBAPIError  # here: not every command has a database
+
+    if isinstance(error, DBAPIError):
+        _end(f"The database failed: {error.orig}. What was not finished was not stored.")
 
 
 def _end(message: str) -> NoReturn:

@@ -25,10 +25,6 @@ from daemon.terminal import table
 app = typer.Typer(help="Who did what, when and why.", invoke_without_command=True)
 
 
-def register(program: typer.Typer) -> None:
-    program.add_typer(app, name="audit")
-
-
 @app.callback()
 def newest(
     context: typer.Context, last: int = typer.Option(50, min=1, help="So many entries."), json: bool = JsonOption

@@ -30,13 +30,6 @@ services = typer.Typer(no_args_is_help=True, help="A contract's services: stop, 
 DayOption = typer.Option("", metavar="DAY", help="Like 2026-12-24; without it, today.")
 
 
-def register(app: typer.Typer) -> None:
-    for command in (bill, credit, sell, unsell):
-        app.command()(command)
-    app.add_typer(products, name="product")
-    app.add_typer(services, name="service")
-
-
 # ── invoices ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -39,11 +39,6 @@ BETTER_IMPORT = frozenset({Why.STALE, Why.GAP, Why.THIN})
 RequiredWhy = typer.Option(..., "--why", help="The reason; it stands in the journal.")
 
 
-def register(program: typer.Typer) -> None:
-    program.add_typer(app, name="brake")
-    program.command()(undo)
-
-
 @dataclass(frozen=True, slots=True)
 class _State:
     """What there is to see."""

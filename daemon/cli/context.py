@@ -3,6 +3,7 @@
 import asyncio
 import getpass
 import json
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -15,8 +16,10 @@ import typer
 
 from billing.store.engine import Store
 from config.clock import Clock, OffsetClock, SystemClock
-from config.settings import DEFAULT_PATH, Settings, load
+from config.logging import configure
+from config.settings import Settings, load
 from daemon import doorbell
+from daemon.cli.program import DEFAULT_PATH
 
 T = TypeVar("T")
 
@@ -60,7 +63,9 @@ current = Context()
 """Set once by the program's own options, before the command runs."""
 
 
-def choose(config: Path, clock_offset_file: Path | None) -> None:
+def begin(config: Path, clock_offset_file: Path | None) -> None:
+    """What stands before every command is known: its settings, its clock, its log."""
+    configure(level=logging.WARNING)  # to stderr, so that --json is one document; `run` says more
     current.__dict__.pop("settings", None)  # read for another call in this process
     current.config = config
     current.clock = OffsetClock(clock_offset_file) if clock_offset_file else SystemClock()

@@ -20,11 +20,6 @@ from daemon.contract_report import ContractReport, report
 from daemon.terminal import table
 
 
-def register(app: typer.Typer) -> None:
-    for command in (show, forecast, promise, hold, exempt, release):
-        app.command()(command)
-
-
 def show(contract: str, json: bool = JsonOption) -> None:
     """Everything about one contract, with its timeline."""
 

@@ -13,14 +13,10 @@ from config.errors import NotFound
 from daemon.cli.context import Context, JsonOption, WhyOption, out, run
 from daemon.terminal import table
 
-commands = typer.Typer(no_args_is_help=True, help="Customers and their portal.")
+app = typer.Typer(no_args_is_help=True, help="Customers and their portal.")
 
 
-def register(app: typer.Typer) -> None:
-    app.add_typer(commands, name="customer")
-
-
-@commands.command()
+@app.command()
 def password(customer: str) -> None:
     """Prints a new one-time password for the portal; the customer must choose another at the first log-in."""
     new = made_password()
@@ -41,7 +37,7 @@ def password(customer: str) -> None:
     typer.echo(new)
 
 
-@commands.command()
+@app.command()
 def requests(json: bool = JsonOption) -> None:
     """Changes of name or address that customers asked for and nobody has decided yet."""
 
@@ -67,13 +63,13 @@ def requests(json: bool = JsonOption) -> None:
         table("Requests", ("id", "customer", "asked", "wanted", "note"), [list(row.values()) for row in rows])
 
 
-@commands.command()
+@app.command()
 def accept(request_id: int, why: str = WhyOption) -> None:
     """Makes the change that a customer asked for."""
     _decide(request_id, why, is_accepted=True)
 
 
-@commands.command()
+@app.command()
 def refuse(request_id: int, why: str = WhyOption) -> None:
     """Leaves everything as it is; the customer reads the reason in the portal."""
     _decide(request_id, why, is_accepted=False)

@@ -17,10 +17,6 @@ PDF_HELP = "Write the PDF there; - is standard output."
 ISDOC_HELP = "Write the ISDOC file there; - is standard output."
 
 
-def register(app: typer.Typer) -> None:
-    app.command()(invoice)
-
-
 def invoice(
     number: str = typer.Argument(help="The number of an invoice or a credit note that Hradlo issued."),
     pdf: Path | None = typer.Option(None, "--pdf", metavar="FILE", help=PDF_HELP),

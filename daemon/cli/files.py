@@ -46,10 +46,6 @@ class _Call:
     is_json: bool
 
 
-def register(program: typer.Typer) -> None:
-    program.add_typer(app, name="import")
-
-
 @app.command()
 def customers(
     file: Path = FileArgument,

@@ -14,17 +14,13 @@ from enforcement.routeros.commands import Command
 from enforcement.routeros.driver import RouterOsDriver
 from enforcement.routeros.examination import Remark
 
+app = typer.Typer(no_args_is_help=True, help="MikroTik routers: set one up, or take Hradlo away from it.")
+
 SiteArgument = typer.Argument(..., metavar="SITE", help="The router's site in [[routeros]].")
 DryRunOption = typer.Option(False, "--dry-run", help="Print the commands, and write nothing.")
 
 
-def register(app: typer.Typer) -> None:
-    group = typer.Typer(no_args_is_help=True, help="MikroTik routers: set one up, or take Hradlo away from it.")
-    group.command()(setup)
-    group.command()(remove)
-    app.add_typer(group, name="mikrotik")
-
-
+@app.command()
 def setup(site: str = SiteArgument, is_dry_run: bool = DryRunOption) -> None:
     """Installs Hradlo's rules on a router, in the safe order, and says what it found there.
 
@@ -33,6 +29,7 @@ def setup(site: str = SiteArgument, is_dry_run: bool = DryRunOption) -> None:
     asyncio.run(_set_up(site, is_dry_run))
 
 
+@app.command()
 def remove(site: str = SiteArgument, is_dry_run: bool = DryRunOption) -> None:
     """Takes all of Hradlo's rules and entries away from a router: every line on it is open then."""
     asyncio.run(_remove(site, is_dry_run))

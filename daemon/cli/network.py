@@ -1,4 +1,4 @@
-"""Commands about the network: plan, apply, status."""
+"""Commands about the network: plan, apply."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +9,6 @@ import typer
 from billing.store.engine import Store
 from config.counting import counted
 from config.errors import NotAllowed
-from config.setting_types import MAIN_SITE
 from daemon.binding import settle_bindings
 from daemon.cli.brake import held_as_json, print_held
 from daemon.cli.context import Context, JsonOption, out, run
@@ -17,17 +16,11 @@ from daemon.drivers import open_drivers
 from daemon.engine_lock import only_engine
 from daemon.garden import Garden
 from daemon.reconcile import Preview, Reconciler
-from daemon.status import Status, read_status
 from daemon.terminal import table
 from daemon.witness import Witness
 from enforcement.state import Plan
 
 CHANGES_EXIT_CODE = 2
-
-
-def register(app: typer.Typer) -> None:
-    for command in (plan, apply, status):
-        app.command()(command)
 
 
 def plan(json: bool = JsonOption) -> None:
@@ -110,22 +103,3 @@ async def _apply(context: Context, store: Store, checksum: str) -> int:
                 )
             rounds = await reconciler.settle()
     return sum(len(one.changes) for one in rounds)
-
-
-def status(json: bool = JsonOption) -> None:
-    """How everything is, on one page."""
-
-    async def work(context: Context, store: Store) -> Status:
-        return await read_status(store, context.settings, context.clock.now())
-
-    found = run(work)
-    if json:
-        out(found.as_json())
-    else:
-        table("Hradlo", ("what", "how"), list(found.rows()))
-        if [site.site for site in found.sites] != [MAIN_SITE]:
-            columns = ("site", "state", "restricted", "engine", "on duty")
-            rows = [(s.site, s.state, s.restricted, s.engine, "yes" if s.is_on_duty else "") for s in found.sites]
-            table("Sites", columns, rows)
-        for advice in found.advice():
-            typer.echo(advice)

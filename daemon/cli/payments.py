@@ -28,10 +28,6 @@ DayOption = typer.Option("", "--on", metavar="DATE", help="The day, like 2026-01
 NeededWhyOption = typer.Option(..., "--why", help="The reason; it stands in the journal.")
 
 
-def register(program: typer.Typer) -> None:
-    program.add_typer(app, name="payments")
-
-
 @app.command("import")
 def import_file(
     file: Path = FileArgument,

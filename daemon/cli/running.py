@@ -10,11 +10,6 @@ from daemon.cli.context import current
 from daemon.lifecycle import Role
 
 
-def register(app: typer.Typer) -> None:
-    for command in (run, demo, lab):
-        app.command()(command)
-
-
 def run(
     role: Role = typer.Option("all", help="engine: the network; web: pages; all: both in one process."),
 ) -> None:

@@ -23,11 +23,6 @@ DATA = Path("/var/lib/hradlo")
 SQLITE = "sqlite:///"
 
 
-def register(app: typer.Typer) -> None:
-    for command in (init, backup, upgrade, check_config, doctor):
-        app.command()(command)
-
-
 def init(
     data: Path = typer.Option(DATA, help="The folder for the database."),
     database: str = typer.Option("", help="Another database, like postgresql://hradlo@/hradlo."),

@@ -28,16 +28,12 @@ from daemon.terminal import table
 
 app = typer.Typer(no_args_is_help=True, help="Telephone numbers, what calls cost, credit.")
 numbers = typer.Typer(no_args_is_help=True, help="Contracts' telephone numbers.")
+app.add_typer(numbers, name="number")
+app.add_typer(voip_decks.app, name="deck")
+app.add_typer(voip_calls.app, name="calls")
 
 NumberArgument = typer.Argument(..., metavar="NUMBER", help="As people write it: 910 123 456, +420910123456 …")
 DeckOption = typer.Option(decks.STANDARD, "--deck", help="The name of the price decks that count for it.")
-
-
-def register(program: typer.Typer) -> None:
-    app.add_typer(numbers, name="number")
-    app.add_typer(voip_decks.app, name="deck")
-    app.add_typer(voip_calls.app, name="calls")
-    program.add_typer(app, name="voip")
 
 
 # ── numbers ─────────────────────────────────────────────────────────────────────────────────────────────────────
