@@ -302,7 +302,7 @@ async def _unreachable(host: str, port: int) -> str:
             _, writer = await asyncio.open_connection(host, port)
     except TimeoutError:
         return f"{host} port {port} does not answer within {PATIENCE_SECONDS} s"
-    except OSError as error:
-        return f"{host} port {port}: {error.strerror or error}"
+    except (OSError, UnicodeError) as error:  # UnicodeError: a host that can be no name, such as a..b
+        return f"{host} port {port}: {getattr(error, 'strerror', None) or error}"
     writer.close()
     return ""

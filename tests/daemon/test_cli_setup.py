@@ -364,6 +364,12 @@ def test_the_doctor_names_bindings_that_no_router_resolves(admin: Admin) -> None
     assert "services.csv" in str(found["remedy"])
 
 
+def test_the_doctor_says_that_a_mail_host_can_be_no_name_and_goes_on(admin: Admin) -> None:
+    admin.add_setting("mail", 'host = "mail..isp.example"\nsender = "a@isp.example"')
+
+    assert "mail..isp.example port" in str(findings(admin)["mail"]["found"])
+
+
 def test_bindings_at_the_site_of_a_router_are_nothing_to_warn_of(admin: Admin) -> None:
     router = '[[routeros]]\nsite = "north"\nhost = "10.0.0.1"\nnotice_address = "10.0.0.80"\nnotice_port = 8101\n'
     text = admin.config.read_text("utf-8") + router + f'fingerprint = "{"ab" * 32}"\n'
