@@ -78,6 +78,8 @@ def _upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(_LOCK)
     found = _found(connection)
+    if found == known_schemas()[-1]:
+        return
     if found is not None:
         _refuse_newer(found)
     _migrate(connection)
