@@ -330,7 +330,7 @@ def test_who_only_asks_whether_an_engine_runs_keeps_none_from_starting(
         pass
     asking = os.open(tmp_path / "engine.lock", os.O_RDONLY)
     fcntl.flock(asking, fcntl.LOCK_SH)
-    monkeypatch.setattr("daemon.engine.time.sleep", lambda _: fcntl.flock(asking, fcntl.LOCK_UN))
+    monkeypatch.setattr("daemon.engine_lock.time.sleep", lambda _: fcntl.flock(asking, fcntl.LOCK_UN))
 
     with only_engine(tmp_path):
         assert engine_state(tmp_path) == "running"
