@@ -211,15 +211,18 @@ class Auditor:
         entries = self.rows(query, self._head)
         for entry in entries:
             self._follow_chain(*entry)
+        first_of_moment: dict[tuple[int, datetime], str] = {}
         last_of_moment: dict[tuple[int, datetime], str] = {}
         self._shields_to_come = Counter(entry[4] for entry in entries if entry[3] in SHIELDS)
         for _, at, _, action, contract_id, detail, _, _ in entries:
             self._shields_to_come[contract_id] -= action in SHIELDS
             self._replay(_instant(at), action, contract_id, json.loads(detail))
             if action == "stage.changed":
+                first_of_moment.setdefault((contract_id, _instant(at)), json.loads(detail)["before"])
                 last_of_moment[contract_id, _instant(at)] = json.loads(detail)["after"]
         for (contract_id, at), after in last_of_moment.items():
-            if after in LINE_OF_STAGE:
+            # who paid in part of a suspension and is in notice for the rest has a better line than before
+            if _line_of(after) > _line_of(first_of_moment[contract_id, at]):
                 self._check_volume(at, contract_id, after)
 
     def _follow_chain(
@@ -365,7 +368,7 @@ class Auditor:
             if address not in owners:
                 raise Violation(6, f"{site}: {address} is {line}, and nobody's")
             contract_id, number, stage = owners[address]
-            decided = LINE_OF_STAGE.get(stage, LineState.OPEN)
+            decided = _line_of(stage)
             if line > decided or (line < decided and not world.truth.is_frozen):
                 raise Violation(6, f"{site}: {address} of contract {number} is {line}, decided is {decided}")
             if not self.rows(_OVERDUE, contract_id, str(today))[0][0]:
@@ -377,6 +380,10 @@ class Auditor:
         for address, (_, number, stage) in owners.items():
             if stage in LINE_OF_STAGE and address not in lines:
                 raise Violation(6, f"{site}: {address} of contract {number} is open, decided is {stage}")
+
+
+def _line_of(stage: str) -> LineState:
+    return LINE_OF_STAGE.get(stage, LineState.OPEN)
 
 
 def _instant(text: str) -> datetime:
