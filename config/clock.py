@@ -21,6 +21,10 @@ class Clock(Protocol):
         """Seconds since the machine started, asleep or not: what nobody can set."""
         ...
 
+    def passed_seconds(self) -> float:
+        """Seconds that really went by since some moment, asleep or not."""
+        ...
+
 
 class SystemClock:
     """The machine's own clock."""
@@ -29,6 +33,9 @@ class SystemClock:
         return datetime.now(UTC)
 
     def boottime_seconds(self) -> float:
+        return _boottime_seconds()
+
+    def passed_seconds(self) -> float:
         return _boottime_seconds()
 
 
@@ -46,6 +53,9 @@ class TestClock:
         return self._now
 
     def boottime_seconds(self) -> float:
+        return self._boottime_seconds
+
+    def passed_seconds(self) -> float:
         return self._boottime_seconds
 
     def move_to(self, now: datetime) -> None:
@@ -85,6 +95,10 @@ class OffsetClock:
     def boottime_seconds(self) -> float:
         """Time that passed, too: what moves a daemon is no jump of its clock."""
         return _boottime_seconds() + (self.now() - datetime.now(UTC)).total_seconds()
+
+    def passed_seconds(self) -> float:
+        """Without what the file adds: a daemon that is moved by days did not sleep that long."""
+        return _boottime_seconds()
 
 
 def _boottime_seconds() -> float:

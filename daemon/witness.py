@@ -87,6 +87,8 @@ class Witness:
         self._doubt: _Doubt | None = None
         self._sight: Sight | None = None
         """Of this process; before its first note, the file has that of another."""
+        self._noted_at_seconds = 0.0
+        """When this process noted it, by `passed_seconds`."""
 
     async def look(self, session: AsyncSession, *, is_first: bool) -> list[Reason]:
         """What is to be doubted; `is_first`: nobody ever released anything, so there is nothing to remember."""
@@ -108,13 +110,14 @@ class Witness:
             return
         sight = Sight(self._clock.now(), self._clock.boottime_seconds(), mark)
         self._write(sight.as_text())
-        self._sight = sight
+        self._sight, self._noted_at_seconds = sight, self._clock.passed_seconds()
 
     def accept_clock(self) -> None:
         """A person says that it is right."""
         self._doubt, self._believed_offset = None, self._offset
         if self._sight is not None:  # nobody slept for as long as the clock was set by, or was in doubt
             self._sight = replace(self._sight, at=self._clock.now(), boottime_seconds=self._clock.boottime_seconds())
+            self._noted_at_seconds = self._clock.passed_seconds()
 
     @property
     def is_clock_doubtful(self) -> bool:
@@ -159,6 +162,8 @@ class Witness:
 
     def _asleep(self, sight: Sight) -> list[Reason]:
         passed = self._clock.now() - sight.at
+        if sight is self._sight:
+            passed = timedelta(seconds=self._clock.passed_seconds() - self._noted_at_seconds)
         if passed <= ASLEEP_MAX:
             return []
         return [

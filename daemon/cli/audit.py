@@ -93,7 +93,8 @@ def verify(
     else:
         for problem in problems:
             typer.echo(str(problem))
-        typer.echo(f"{counted(count, 'journal entry', 'journal entries')}; {counted(len(problems), 'problem')}.")
+        found = counted(len(problems), "problem") if problems else "no problems"
+        typer.echo(f"{counted(count, 'journal entry', 'journal entries')}; {found}.")
     if problems:
         raise typer.Exit(1)
 

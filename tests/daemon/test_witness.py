@@ -7,7 +7,7 @@ import pytest
 
 from billing.store import journal
 from billing.store.engine import Store
-from config.clock import TestClock
+from config.clock import OffsetClock, TestClock
 from daemon.witness import FILE_NAME, Witness
 from enforcement.brake import Why
 
@@ -130,6 +130,17 @@ async def test_a_day_in_which_nobody_looked_needs_a_person(gateway: Gateway) -> 
     gateway.restart()
 
     assert await gateway.look() == [Why.DOWNTIME]
+
+
+async def test_an_engine_whose_clock_a_test_moves_by_days_did_not_sleep(store: Store, tmp_path: Path) -> None:
+    """Else the story on real packets would end at its first notice."""
+    offset = tmp_path / "offset"
+    witness = Witness(tmp_path, OffsetClock(offset))
+    async with store.reading() as session:
+        witness.note(await journal.mark(session))
+        offset.write_text(str(14 * 86_400.0), encoding="ascii")
+
+        assert await witness.look(session, is_first=False) == []
 
 
 async def test_a_machine_that_slept_for_a_day_while_the_engine_ran_needs_a_person_as_after_a_start(
