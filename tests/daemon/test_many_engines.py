@@ -22,6 +22,7 @@ from billing.store import journal, presence
 from billing.store.engine import Store
 from billing.store.schema_version import upgrade
 from billing.store.tables import Mail
+from config.clock import TestClock
 from config.settings import parse
 from daemon import engine
 from daemon.demo.bank import Movement
@@ -60,6 +61,13 @@ class Watched(DryRunDriver):
         return self._observed.lines.get(Address.parse(address), LineState.OPEN)
 
 
+class Lapse(TestClock):
+    """Moved by days under running engines, which did not sleep that long."""
+
+    def passed_seconds(self) -> float:
+        return 0.0
+
+
 @dataclass
 class Gateways:
     """The ISP, as its office sees it, and three engines."""
@@ -83,7 +91,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def isp(postgres_url: str, tmp_path: Path) -> AsyncIterator[Isp]:
     """Each gateway has a subscriber with the same private address, and a crowd."""
     store = Store.open(postgres_url)
-    made = Isp(store, tmp_path)
+    made = Isp(store, tmp_path, Lapse(at(DUE_ON)))
     await populate(made)
     yield made
     await store.close()
@@ -247,6 +255,7 @@ async def test_a_database_that_goes_away_while_the_brake_is_read_says_nothing_ag
     with pytest.raises((DBAPIError, OSError)):
         await reconciler.look()
     await store.close()
+    await asyncio.to_thread(mortal_postgres_server.start)  # the module's other tests need it
 
     north = networks["north"]
     north._observed = Observed({}, is_installed=False)  # somebody else emptied it
