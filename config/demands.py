@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from holidays.utils import list_supported_countries
@@ -41,22 +41,33 @@ def problems(settings: Settings) -> list[Problem]:
     return [problem for problem in found if problem]
 
 
-def doubts(settings: Settings) -> list[Problem]:
-    """What may be meant so, but leaves subscribers without a way to pay; each with its place and the remedy."""
+class Doubt(NamedTuple):
+    """What may be meant so; with its place and the remedy."""
+
+    place: str
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message} {self.remedy}"
+
+
+def doubts(settings: Settings) -> list[Doubt]:
+    """What leaves subscribers without a way to pay."""
     found = []
     if not settings.isp.iban:
-        message = "is empty: notice, mails and invoices name no account, so subscribers can't pay from them. Set it"
-        found.append(Problem("[isp] iban", f'{message}, like iban = "CZ65 0800 0000 1920 0014 5399".'))
+        message = "is empty: notice, mails and invoices name no account, so subscribers can't pay from them."
+        found.append(Doubt("[isp] iban", message, 'Set it, like iban = "CZ65 0800 0000 1920 0014 5399".'))
     if settings.enforcement.driver == "dryrun":
         return found
     if not settings.enforcement.garden:
         message = (
             "is empty: from a suspended line neither a bank nor your portal is reached, so nobody can pay from it."
         )
-        found.append(Problem("[enforcement] garden", f'{message} Set it, like garden = ["ib.bank.example"].'))
+        found.append(Doubt("[enforcement] garden", message, 'Set it, like garden = ["ib.bank.example"].'))
     if not settings.enforcement.resolvers:
         message = "is empty: a suspended line may ask no DNS server, so it does not find the bank either."
-        found.append(Problem("[enforcement] resolvers", f'{message} Set it, like resolvers = ["10.0.0.1"].'))
+        found.append(Doubt("[enforcement] resolvers", message, 'Set it, like resolvers = ["10.0.0.1"].'))
     return found
 
 

@@ -9,10 +9,11 @@ from datetime import datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.dunning.reading import parked
 from billing.payments.statements import missing_statements
@@ -33,6 +34,8 @@ from daemon.status import brake_state
 from enforcement.driver import Driver
 from enforcement.routeros.driver import RouterOsDriver
 from enforcement.routeros.examination import Remark
+
+Answer = TypeVar("Answer")
 
 PATIENCE_SECONDS = 3
 UNREADABLE = (HradloError, DBAPIError, OSError)
@@ -105,17 +108,24 @@ async def _database(settings: Settings) -> list[Finding]:
     return [Finding("database", True, "open and up to date")]
 
 
-async def _statements(settings: Settings) -> list[Finding]:
-    """Statements of a bank that were never imported may hold payments that somebody is suspended for."""
+async def _asked(settings: Settings, question: Callable[[AsyncSession], Awaitable[Answer]]) -> Answer | None:
+    """What the database answers; None where it can't be read, of which `_database` tells."""
     store = Store.open(settings.database_url)
     try:
         await store.check()
         async with store.reading() as session:
-            missing = await missing_statements(session)
+            return await question(session)
     except UNREADABLE:
-        return []  # told above
+        return None
     finally:
         await store.close()
+
+
+async def _statements(settings: Settings) -> list[Finding]:
+    """Statements of a bank that were never imported may hold payments that somebody is suspended for."""
+    missing = await _asked(settings, missing_statements)
+    if missing is None:
+        return []
     if not missing:
         return [Finding("bank statements", True, "follow each other without a gap")]
     return [Finding("bank statements", False, each, "hradlo payments import FILE") for each in missing]
@@ -135,15 +145,9 @@ async def _brake(settings: Settings) -> list[Finding]:
     if not os.access(folder, os.W_OK):
         remedy = "Make it, for the engine's user: a restored database is noticed by what is kept there."
         findings.append(Finding("state directory", False, f"{folder} can't be written", remedy))
-    store = Store.open(settings.database_url)
-    try:
-        await store.check()
-        async with store.reading() as session:
-            state = await brake_state(session)
-    except UNREADABLE:
-        return findings  # told above
-    finally:
-        await store.close()
+    state = await _asked(settings, brake_state)
+    if state is None:
+        return findings
     remedy = "" if state == "go" else "hradlo brake show; docs/brake.md explains each reason."
     findings.append(Finding("brake", state == "go", state, remedy))
     return findings
@@ -151,15 +155,9 @@ async def _brake(settings: Settings) -> list[Finding]:
 
 async def _parked(settings: Settings) -> list[Finding]:
     """Contracts about which nothing stricter is decided before a person has looked."""
-    store = Store.open(settings.database_url)
-    try:
-        await store.check()
-        async with store.reading() as session:
-            found = await parked(session)
-    except UNREADABLE:
-        return []  # told above
-    finally:
-        await store.close()
+    found = await _asked(settings, parked)
+    if found is None:
+        return []
     findings = [
         Finding(f"contract {number}", False, f"parked: {why}", f"See hradlo show {number}, and mend the facts.")
         for number, why in found[:NAMED_MAX]
@@ -173,15 +171,7 @@ async def _parked(settings: Settings) -> list[Finding]:
 async def _bindings(settings: Settings) -> list[Finding]:
     """Services that nobody can find: this gateway itself does not know who has which address now."""
     site = unbound_site(settings)
-    store = Store.open(settings.database_url)
-    try:
-        await store.check()
-        async with store.reading() as session:
-            found = await bound_services(session, site) if site else []
-    except UNREADABLE:
-        return []  # told above
-    finally:
-        await store.close()
+    found = await _asked(settings, lambda session: bound_services(session, site)) if site else None
     if not found:
         return []
     names = ", ".join(f"{name} (contract {number})" for number, name in found[:NAMED_MAX])
@@ -193,10 +183,7 @@ async def _bindings(settings: Settings) -> list[Finding]:
 
 async def _payable(settings: Settings) -> list[Finding]:
     """Whoever reads the notice must be able to pay from it."""
-    found = []
-    for doubt in doubts(settings):
-        words, _, remedy = doubt.message.partition(" Set it")
-        found.append(Finding(doubt.place, False, words, f"Set it{remedy}"))
+    found = [Finding(doubt.place, False, doubt.message, doubt.remedy) for doubt in doubts(settings)]
     return found or [Finding("paying", True, "the notice names an account, and a suspended line reaches it")]
 
 
@@ -232,15 +219,8 @@ def _of_router(site: str, remark: Remark) -> Finding:
 async def _other_sites(settings: Settings, now: datetime) -> list[Finding]:
     """What engines elsewhere last said of theirs; this machine's own were just looked at."""
     own = {settings.enforcement.site, *(router.site for router in settings.routeros)}
-    store = Store.open(settings.database_url)
-    try:
-        await store.check()
-        async with store.reading() as session:
-            others = [site for site in await sites(session, now) if site.site not in own]
-    except UNREADABLE:
-        return []  # told above
-    finally:
-        await store.close()
+    known = await _asked(settings, lambda session: sites(session, now)) or ()
+    others = [site for site in known if site.site not in own]
     remedy = "Is an engine with this site running? Else correct the column site in services.csv."
     return [
         Finding(f"site {each.site}", each.state == "enforced", each.state, "" if each.state == "enforced" else remedy)

@@ -27,7 +27,7 @@ def only_engine(runtime_directory: Path) -> Iterator[None]:
     except OSError as error:
         raise HradloError(f"{path} can't be made ({error.strerror}).", "Check [daemon] runtime_directory.") from error
     with lock:
-        if not _is_taken(lock.fileno(), fcntl.LOCK_EX):
+        if not _was_to_be_had(lock.fileno(), fcntl.LOCK_EX):
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
             raise NotAllowed(
@@ -39,7 +39,7 @@ def only_engine(runtime_directory: Path) -> Iterator[None]:
         yield  # the file stays: unlinking it would let two processes hold two files of one name
 
 
-def _is_taken(descriptor: int, kind: int) -> bool:
+def _was_to_be_had(descriptor: int, kind: int) -> bool:
     """Whether the lock was to be had; somebody who only asks for it has it for no longer than a moment."""
     for _ in range(LOCK_TRIES):
         try:
@@ -58,7 +58,7 @@ def engine_state(runtime_directory: Path) -> str:
     """
     try:
         with (runtime_directory / "engine.lock").open("rb") as lock:
-            return "stopped" if _is_taken(lock.fileno(), fcntl.LOCK_SH) else "running"
+            return "stopped" if _was_to_be_had(lock.fileno(), fcntl.LOCK_SH) else "running"
     except FileNotFoundError:
         return "stopped"
     except OSError:

@@ -12,6 +12,7 @@ from typing import cast
 
 from portal.client_address import limit_key, source_address
 from portal.limits import ConnectionLimit
+from portal.relay import Relay
 
 CONNECTIONS_PER_SOURCE = 100
 """A browser opens six; many people may stand behind one address."""
@@ -47,13 +48,13 @@ class Gate:
             self.connections.leave(limit_key(peer))
 
 
-class Passage(asyncio.Protocol):
+class Passage(Relay):
     """One connection: hands everything on to the server behind, if it was let in."""
 
     def __init__(self, gate: Gate) -> None:
+        super().__init__()
         self._gate = gate
         self._peer = ""
-        self._inner: asyncio.Protocol | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = source_address(transport.get_extra_info("peername"))
@@ -74,11 +75,3 @@ class Passage(asyncio.Protocol):
 
     def eof_received(self) -> bool | None:
         return self._inner.eof_received() if self._inner is not None else None
-
-    def pause_writing(self) -> None:
-        if self._inner is not None:
-            self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        if self._inner is not None:
-            self._inner.resume_writing()

@@ -22,6 +22,7 @@ from portal.limits import ConnectionLimit, RequestLimit
 from portal.notice.counters import Counters
 from portal.notice.head import HEAD_BYTES_MAX, Malformed, body_length, parse_head
 from portal.notice.requests import Answer, Kind, Request, answer, classify
+from portal.relay import Relay
 
 ANSWER_SECONDS_MAX = 30
 """A handed-over request and the reading of its answer: afterwards the connection is cut."""
@@ -117,19 +118,19 @@ class Doorkeeper:
         self._sweeper = self._loop.call_later(_SWEEP_SECONDS, self._sweep)
 
 
-class Door(asyncio.Protocol):
+class Door(Relay):
     """One connection, until its request is whole."""
 
-    __slots__ = ("_address", "_buffer", "_inner", "_is_draining", "_keeper", "_source", "_transport", "_wanted_bytes")
+    __slots__ = ("_address", "_buffer", "_is_draining", "_keeper", "_source", "_transport", "_wanted_bytes")
 
     def __init__(self, keeper: Doorkeeper) -> None:
+        super().__init__()
         self._keeper = keeper
         self._transport: asyncio.Transport | None = None
         self._address = ""
         self._source: str | bytes | None = None
         self._buffer = b""
         self._wanted_bytes = 0
-        self._inner: asyncio.Protocol | None = None
         self._is_draining = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -164,14 +165,6 @@ class Door(asyncio.Protocol):
     def eof_received(self) -> bool:
         """A peer that has sent its request may close its side; one that has not will not complete it."""
         return self._inner is not None and self._transport is not None and self._transport.can_write_eof()
-
-    def pause_writing(self) -> None:
-        if self._inner is not None:
-            self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        if self._inner is not None:
-            self._inner.resume_writing()
 
     def abort(self) -> None:
         if self._transport is not None:

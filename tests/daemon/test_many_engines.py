@@ -97,6 +97,19 @@ async def isp(postgres_url: str, tmp_path: Path) -> AsyncIterator[Isp]:
     await store.close()
 
 
+@pytest.fixture
+async def suspended(mortal_postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterator[tuple[Isp, str]]:
+    """Everybody at all three gateways is suspended, on a database that goes away."""
+    url = mortal_postgres_server.create_database()
+    await upgrade(url)
+    store = Store.open(url)
+    made = Isp(store, tmp_path)
+    await populate(made)
+    await suspend_everybody(made)
+    yield made, url
+    await store.close()
+
+
 async def populate(isp: Isp) -> None:
     for number, site in enumerate(SITES, 1001):
         await isp.add(str(number), SAME, site=site, email=f"{number}@isp.example")
@@ -209,14 +222,9 @@ async def test_exactly_one_of_them_sends_the_mail_and_asks_the_bank(isp: Isp, po
 
 
 async def test_while_the_database_is_away_a_gateway_heals_what_it_knows_and_then_catches_up(
-    mortal_postgres_server: PostgresServer, tmp_path: Path
+    suspended: tuple[Isp, str], mortal_postgres_server: PostgresServer
 ) -> None:
-    url = mortal_postgres_server.create_database()
-    await upgrade(url)
-    store = Store.open(url)
-    isp = Isp(store, tmp_path)
-    await populate(isp)
-    await suspend_everybody(isp)
+    isp, url = suspended
     async with running(isp, url) as gateways:
         await until(lambda: set(gateways.lines(SAME).values()) == {LineState.SUSPENDED})
         await asyncio.to_thread(mortal_postgres_server.stop)
@@ -229,20 +237,14 @@ async def test_while_the_database_is_away_a_gateway_heals_what_it_knows_and_then
 
         await until(lambda: gateways.drivers["north"].state_of(SAME) is LineState.OPEN)
         assert gateways.drivers["south"].state_of(SAME) is LineState.SUSPENDED
-    await store.close()
 
 
 async def test_a_database_that_goes_away_while_the_brake_is_read_says_nothing_against_what_is_in_force(
-    mortal_postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    suspended: tuple[Isp, str], mortal_postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = mortal_postgres_server.create_database()
-    await upgrade(url)
-    store = Store.open(url)
-    isp = Isp(store, tmp_path)
-    await populate(isp)
-    await suspend_everybody(isp)
+    isp, _ = suspended
     networks = {site: DryRunDriver() for site in SITES}
-    reconciler = Reconciler(isp.settings, store, networks, isp.clock)
+    reconciler = Reconciler(isp.settings, isp.store, networks, isp.clock)
     await reconciler.settle()
     read = brake.accepted
 
@@ -254,7 +256,7 @@ async def test_a_database_that_goes_away_while_the_brake_is_read_says_nothing_ag
     monkeypatch.setattr(brake, "accepted", away_after_the_first_answer)
     with pytest.raises((DBAPIError, OSError)):
         await reconciler.look()
-    await store.close()
+    await isp.store.close()
     await asyncio.to_thread(mortal_postgres_server.start)  # the module's other tests need it
 
     north = networks["north"]
