@@ -33,6 +33,8 @@ class Wire(Connection):  # type: ignore[misc]
         super().__init__(self)  # the library asks its "socket" to `receive`; that is this object
         self._connected = connected
         self._unsent = bytearray()
+        self._cut: OSError | None = None
+        """Why nothing can be sent any more."""
         self._received = b""
         self._position = 0
         self.traps: defaultdict[bytes, list[Trap]] = defaultdict(list)
@@ -75,16 +77,19 @@ class Wire(Connection):  # type: ignore[misc]
             self.flush()
             self._received, self._position = self._connected.recv(_READ_BYTES), 0
             if not self._received:
-                raise RouterOsApiConnectionClosedError
+                raise self._cut or RouterOsApiConnectionClosedError
         start = self._position
         self._position = min(start + length, len(self._received))
         return self._received[start : self._position]
 
     def flush(self) -> None:
-        """Sends what was gathered."""
+        """Sends what was gathered. To a router that has left, nothing: what it said before is still to be read."""
         if self._unsent:
             unsent, self._unsent = self._unsent, bytearray()
-            self._connected.sendall(unsent)
+            try:
+                self._connected.sendall(unsent)
+            except (BrokenPipeError, ConnectionResetError) as error:
+                self._cut = error
 
     def _remember(self, tag: bytes, given: list[bytes]) -> bytes:
         """Keeps a trap whole; the library is shown a message in any case."""

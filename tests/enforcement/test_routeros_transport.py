@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import socket
 import ssl
 import traceback
 import warnings
@@ -19,10 +20,12 @@ from enforcement.routeros.breaker import LONGEST_PAUSE_SECONDS, Breaker
 from enforcement.routeros.commands import Command, Trap
 from enforcement.routeros.connection import WINDOW
 from enforcement.routeros.transport import Reconnected, Refused, RouterTransport, RouterUnreachable
+from enforcement.routeros.wire import Farewell, Wire
 from tests.enforcement.routeros import Eager, access_to
 from tests.routeros import faults
 from tests.routeros.certificates import Authority
 from tests.routeros.simulator import PASSWORD, Simulator, running
+from tests.routeros.wire import encode
 
 LISTS = "/ip/firewall/address-list"
 
@@ -167,6 +170,25 @@ async def test_a_lost_connection_is_an_error_in_words_and_the_next_call_has_a_ne
         await router.run(many(40))
     assert (await router.run([adding("10.1.1.1")]))[0].trap is None
     assert router.session == 2
+
+
+def test_what_a_router_said_before_it_left_is_heard_even_when_sending_fails() -> None:
+    """It left without reading all, so its system answers with a reset: sending fails before its last word is read."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_connection(listening.getsockname()) as ours:
+        theirs, _ = listening.accept()
+        wire = Wire(ours)
+        with theirs:
+            ours.sendall(b"unread")
+            theirs.recv(1, socket.MSG_PEEK)
+            theirs.sendall(encode([b"!fatal", b"session terminated on request"]))
+
+        for _ in range(2):
+            wire.send_sentence([b"/quit"])
+            wire.flush()
+        with pytest.raises(Farewell, match="session terminated on request"):
+            wire.receive_sentence()
+        with pytest.raises(ConnectionError):
+            wire.receive_sentence()
 
 
 async def test_a_stalled_router_is_left_at_the_deadline(

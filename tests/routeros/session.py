@@ -5,6 +5,7 @@ import hashlib
 import secrets
 import socket
 import struct
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
@@ -46,6 +47,8 @@ class Session(asyncio.Protocol):
         self._decoder = Decoder(BEFORE_LOGIN_MAX_BYTES)
         self._sentences_before_login = 0
         self._challenge = b""
+        self._unread: deque[list[bytes]] = deque()
+        """Sentences that came in one piece with others, and wait until what was answered to those is taken."""
         self._answers: list[_Answer] = []
         self._listening: dict[bytes | None, tuple[Table, Listener]] = {}
         self.is_paused = self._is_dead = self._is_closing = False
@@ -76,17 +79,23 @@ class Session(asyncio.Protocol):
         if not self._is_dead:
             self._transport.resume_reading()
             self._pump()
+            self._take()
 
     def data_received(self, data: bytes) -> None:
         if self._is_dead or self._is_closing:
             return
         try:
-            for words in self._decoder.feed(data):
-                self._receive(words)
+            self._unread.extend(self._decoder.feed(data))
         except WireError as error:
             self._fatal(str(error))
+        self._take()
 
     # Commands
+
+    def _take(self) -> None:
+        """Takes what was received, as long as the client takes the answers."""
+        while self._unread and not self.is_paused and not self._is_dead and not self._is_closing:
+            self._receive(self._unread.popleft())
 
     def _receive(self, words: list[bytes]) -> None:
         command = parsed(words, self.user)

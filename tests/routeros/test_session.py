@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import socket
 
 import pytest
 
@@ -184,8 +185,9 @@ async def test_nothing_is_read_from_who_does_not_read() -> None:
     async with running(Simulator()) as router, talking(router) as talker:
         for number in range(100):
             router.add(LIST, list="a", address=f"10.0.0.{number}", comment="x" * 4000)
-        for _ in range(60):
-            talker.writer.write(encode([LIST.encode() + b"/print"]))
+        # a fixed buffer: the kernel alone would hold all of it for a reader whom it takes for a quick one
+        talker.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        talker.writer.write(encode([LIST.encode() + b"/print"]) * 60)
         while not any(session.is_paused for session in router.sessions):  # noqa: ASYNC110 (there is no event)
             await asyncio.sleep(0.01)
         done_by_then = len(router.commands)
