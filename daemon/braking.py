@@ -22,6 +22,7 @@ from billing.payments.freshness import BankNews, bank_news, newest_statement_id
 from billing.store import journal
 from billing.store.engine import Store, is_away
 from config.clock import Clock
+from config.days import day_of
 from config.settings import Settings
 from daemon.admin_mail import held_mail
 from daemon.desired import STATE_OF_LINE
@@ -219,7 +220,7 @@ class Brake:
         settings = self._settings
         if not settings.brake.statement_age_days:
             return BankNews(None)
-        today = now.astimezone(settings.zone).date()
+        today = day_of(now, settings.zone)
         key = await newest_statement_id(session), today
         if self._bank is None or self._bank[0] != key:
             news = await bank_news(

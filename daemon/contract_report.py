@@ -22,6 +22,7 @@ from billing.services.contracts import services_of, waiting_sales
 from billing.services.operations import places_of
 from billing.store.tables import JournalEntry, Mail
 from billing.voip import operations as voip
+from config.days import day_of
 from config.setting_types import MAIN_SITE
 from config.settings import Settings
 from daemon.terminal import console, harmless, table
@@ -129,7 +130,7 @@ async def report(session: AsyncSession, contract_number: str, settings: Settings
         protected=_protection(contract, facts.promise_until_on),
         parked=decision.parked,
         addresses=tuple(_place(site, text) for site, text in await places_of(session, contract_id)),
-        services=await _services(session, contract_id, now.astimezone(settings.zone).date()),
+        services=await _services(session, contract_id, day_of(now, settings.zone)),
         sold=await _sold(session, contract_id),
         telephones=tuple([each.as_row() for each in await voip.listed(session, contract_id)]),
         invoices=await _invoices(session, contract_id),

@@ -19,6 +19,7 @@ from billing.customers.logins import touch
 from billing.dunning.policy import Policy
 from billing.store.engine import Store
 from config.clock import Clock
+from config.days import day_of
 from config.i18n import LANGUAGES, N_, Language, negotiate
 from config.settings import Settings
 from portal.client_address import address_behind, limit_key, source_address
@@ -131,7 +132,7 @@ class Zone(ABC):
         return self.clock.now()
 
     def today(self) -> date:
-        return self.now().astimezone(self.settings.zone).date()
+        return day_of(self.now(), self.settings.zone)
 
     def csrf(self, token: str) -> str:
         """The anti-forgery token of a session: who does not know the session's cookie can't make it."""

@@ -53,7 +53,7 @@ driver = "dryrun"
 
 def at(day: date, hour: int = 12) -> datetime:
     """Noon, more or less, of a day in Prague."""
-    return datetime(day.year, day.month, day.day, hour - 1, tzinfo=UTC)
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(hours=hour - 1)
 
 
 @dataclass
@@ -111,7 +111,9 @@ class Isp:
         now = self.clock.now()
         async with self.store.transaction() as session:
             await import_customers(session, read_customers(customer.encode(), "c.csv"), {}, actor="test", now=now)
-            await import_services(session, read_services(service.encode(), "s.csv"), actor="test", now=now)
+            await import_services(
+                session, read_services(service.encode(), "s.csv"), actor="test", today=now.date(), now=now
+            )
 
     async def invoice(self, number: str, contract: str, due_on: date = DUE_ON, total: str = "599.00") -> None:
         issued_on = due_on - timedelta(days=14)
@@ -120,7 +122,7 @@ class Isp:
     async def invoice_row(self, row: str) -> None:
         sheet = read_invoices(f"number,contract_number,issued_on,due_on,total,open\n{row}\n".encode(), "i.csv")
         async with self.store.transaction() as session:
-            await import_invoices(session, sheet, actor="test", now=self.clock.now())
+            await import_invoices(session, sheet, actor="test", today=self.clock.now().date(), now=self.clock.now())
 
     def statement(self, *movements: Movement) -> bytes:
         """The next GPC file of the account."""

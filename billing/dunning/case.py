@@ -9,8 +9,9 @@ from functools import cached_property
 
 from billing.dunning.facts import Facts, InvoiceFact, NoticeFact
 from billing.dunning.policy import Policy
-from billing.dunning.workdays import day_begins_at, local_day, midnight_of, next_suspension_moment, working_day
+from billing.dunning.workdays import day_begins_at, midnight_of, next_suspension_moment, working_day
 from billing.money import Money
+from config.days import day_of
 
 SANE_FROM_ON = date(2000, 1, 1)
 SANE_UNTIL_ON = date(2199, 12, 31)
@@ -38,7 +39,7 @@ class Case:
     """What the notice claims, or would claim if it were opened now."""
 
     def __post_init__(self) -> None:
-        self.today = today = local_day(self.now, self.policy)
+        self.today = today = day_of(self.now, self.policy.zone)
         sane = [invoice for invoice in self.facts.invoices if makes_sense(invoice)]
         self.unpaid = [invoice for invoice in sane if invoice.open.minor > 0]
         if len(self.unpaid) > 1:
@@ -61,7 +62,7 @@ class Case:
         if notice.acknowledged_at is not None:
             return invoice.id in notice.acknowledged_invoices
         if self._is_told_by_mail and notice.mailed_at is not None:
-            return invoice.due_on < local_day(_sane(notice.mailed_at), self.policy)
+            return invoice.due_on < day_of(_sane(notice.mailed_at), self.policy.zone)
         return True
 
     @property

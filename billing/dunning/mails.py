@@ -20,6 +20,7 @@ from billing.letters.letter import (
     unbroken,
 )
 from billing.store.outbox import Draft
+from config.days import day_of
 from config.i18n import Translator
 from config.settings import Settings
 
@@ -172,4 +173,4 @@ def _overdue_count(_: Translator, addressee: Addressee, n: int) -> str:
 
 
 def _day(_: Translator, at: datetime, settings: Settings) -> str:
-    return unbroken(_.date(at.astimezone(settings.zone).date()))
+    return unbroken(_.date(day_of(at, settings.zone)))

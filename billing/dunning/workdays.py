@@ -11,6 +11,7 @@ import holidays
 from holidays.utils import list_supported_countries
 
 from billing.dunning.policy import Policy
+from config.days import day_of
 
 SEARCH_STEPS_MAX = 3 * 366
 SATURDAY = 5
@@ -31,24 +32,14 @@ def midnight_of(day: date, policy: Policy) -> datetime:
     return _instant(day, time(0), policy.zone)
 
 
-def local_day(now: datetime, policy: Policy) -> date:
-    return _local_day(now, policy.zone)
-
-
 def working_day(now: datetime, policy: Policy) -> date:
     """The latest local day that has begun at its hour: before that hour it is still yesterday."""
     return _working_day(now, policy.day_starts_at, policy.zone)
 
 
-# A round asks for one moment a hundred thousand times.
-@lru_cache(maxsize=64)
-def _local_day(now: datetime, zone: ZoneInfo) -> date:
-    return now.astimezone(zone).date()
-
-
 @lru_cache(maxsize=64)
 def _working_day(now: datetime, starts_at: time, zone: ZoneInfo) -> date:
-    today = _local_day(now, zone)
+    today = day_of(now, zone)
     return today if _instant(today, starts_at, zone) <= now else today - timedelta(days=1)
 
 

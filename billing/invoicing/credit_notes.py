@@ -19,6 +19,7 @@ from billing.money import Money
 from billing.payments.operations import apply_credit_note
 from billing.services.tables import Service
 from billing.store import journal
+from config.days import day_of
 from config.errors import NotAllowed, NotFound
 from config.settings import Settings
 
@@ -51,7 +52,7 @@ async def credit(
     """
     await journal.lock(session)
     invoice, lines = await _to_correct(session, invoice_number, positions)
-    issued_on = now.astimezone(settings.zone).date()
+    issued_on = day_of(now, settings.zone)
     numbers = await numbering.take(session, settings.invoicing, "credit_note", issued_on.year, 1)
     note_id = await _write(session, invoice, lines, numbers, settings, issued_on, why, now)
     if bills_again:

@@ -35,7 +35,9 @@ class _Stored:
     allocated: Money
 
 
-async def import_invoices(session: AsyncSession, sheet: Sheet[InvoiceRow], *, actor: str, now: datetime) -> Report:
+async def import_invoices(
+    session: AsyncSession, sheet: Sheet[InvoiceRow], *, actor: str, today: date, now: datetime
+) -> Report:
     """Adds and changes invoices as the file says, posts them, and pays new ones from their contract's credit.
 
     What is odd (negative, due before issued) is taken and named in `warnings`. The open amount of an invoice
@@ -51,9 +53,9 @@ async def import_invoices(session: AsyncSession, sheet: Sheet[InvoiceRow], *, ac
     new = [row for row in sheet.rows if row.number not in stored]
     changed = [row for row in sheet.rows if row.number in stored and _is_changed(row, stored[row.number])]
     await _add(session, new, contracts, now)
-    await _change(session, changed, stored, contracts, now)
+    await _change(session, changed, stored, contracts, today, now)
     await _note(session, new, changed, contracts, actor, now)
-    await use_credit(session, {contracts[row.contract_number] for row in (*new, *changed)}, now)
+    await use_credit(session, {contracts[row.contract_number] for row in (*new, *changed)}, today, now)
     warnings = tuple(Problem(f"line {row.line}", text) for row in sheet.rows if (text := oddity(row)))
     return Report(len(new), len(changed), len(sheet.rows) - len(new) - len(changed), warnings)
 
@@ -164,6 +166,7 @@ async def _change(
     rows: Sequence[InvoiceRow],
     stored: Mapping[str, _Stored],
     contracts: Mapping[str, int],
+    today: date,
     now: datetime,
 ) -> None:
     if not rows:
@@ -186,11 +189,11 @@ async def _change(
         for row in rows
     ]
     await session.execute(changing, values)
-    facts = [_difference(row, stored[row.number], contracts[row.contract_number], now) for row in rows]
+    facts = [_difference(row, stored[row.number], contracts[row.contract_number], today, now) for row in rows]
     await ledger.post_many(session, facts, now)
 
 
-def _difference(row: InvoiceRow, before: _Stored, contract_id: int, now: datetime) -> ledger.MoneyFact:
+def _difference(row: InvoiceRow, before: _Stored, contract_id: int, today: date, now: datetime) -> ledger.MoneyFact:
     """What a correction of an invoice's amounts means for the ledger; nothing when only dates changed."""
     more_open = _open_after(row, before) - before.open
     more_total = row.total - before.total
@@ -199,7 +202,7 @@ def _difference(row: InvoiceRow, before: _Stored, contract_id: int, now: datetim
     return ledger.MoneyFact(
         key=f"invoice:{row.number}:corrected:{hashlib.sha256(change.encode()).hexdigest()[:16]}",
         kind="invoice",
-        effective_on=now.date(),
+        effective_on=today,
         sides=(
             ledger.Side(ledger.RECEIVABLE, more_open, contract_id),
             ledger.Side(ledger.OPENING, more_total - more_open, contract_id),

@@ -30,6 +30,7 @@ from billing.services.tables import Service
 from billing.store import journal
 from billing.store.engine import Store
 from config.counting import counted
+from config.days import day_of
 from config.errors import NotAllowed
 from config.settings import Settings
 
@@ -131,14 +132,15 @@ async def bill(
 
     `dry_run` decides the same and writes nothing.
     """
+    today = day_of(now, settings.zone)
     async with store.reading() as session:
         contract_ids = await due_contracts(session, until_on)
     for start in range(0, len(contract_ids), CONTRACTS_PER_BATCH):
         batch = contract_ids[start : start + CONTRACTS_PER_BATCH]
         if dry_run:
             async with store.reading() as session:
-                await numbering.require_free(session, settings.invoicing, "invoice", _today(settings, now).year)
-                drafts = _drafts(await due_of(session, batch, until_on), settings, now)
+                await numbering.require_free(session, settings.invoicing, "invoice", today.year)
+                drafts = _drafts(await due_of(session, batch, until_on), settings, today)
         else:
             async with store.transaction() as session:
                 drafts = await _bill_batch(session, batch, settings, until_on, now, actor, announce)
@@ -156,17 +158,18 @@ async def _bill_batch(
 ) -> list[InvoiceDraft]:
     await journal.lock(session)  # what is due is read under it: another run may have been here just now
     due = await due_of(session, batch, until_on)
-    drafts = _drafts(due, settings, now)
-    issued = await issue(session, drafts, settings, issued_on=_today(settings, now), actor=actor, now=now)
+    today = day_of(now, settings.zone)
+    drafts = _drafts(due, settings, today)
+    issued = await issue(session, drafts, settings, issued_on=today, actor=actor, now=now)
     await _advance(session, due)
-    await use_credit(session, {one.draft.contract_id for one in issued}, now)
+    await use_credit(session, {one.draft.contract_id for one in issued}, today, now)
     if announce is not None and issued:
         await announce(session, [one.id for one in issued])
     return drafts
 
 
-def _drafts(due: Sequence[Due], settings: Settings, now: datetime) -> list[InvoiceDraft]:
-    rate_of = vat.rates_on(_today(settings, now), settings)
+def _drafts(due: Sequence[Due], settings: Settings, today: date) -> list[InvoiceDraft]:
+    rate_of = vat.rates_on(today, settings)
     items_of: dict[int, list[Item]] = defaultdict(list)
     for one in due:
         items_of[one.contract_id] += one.items
@@ -183,10 +186,6 @@ async def _advance(session: AsyncSession, due: Sequence[Due]) -> None:
         table = Service.__table__
         moving = update(table).where(table.c.id == bindparam("of_id")).values(billed_until_on=bindparam("until"))  # type: ignore[arg-type]
         await session.execute(moving, rows)
-
-
-def _today(settings: Settings, now: datetime) -> date:
-    return now.astimezone(settings.zone).date()
 
 
 def _totals(batch: Sequence[int], drafts: Sequence[InvoiceDraft]) -> Totals:

@@ -1,7 +1,7 @@
 """Money that a contract has left: what was paid or credited too much pays its next invoices, the oldest first."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,7 +16,7 @@ from billing.store import journal
 from config.errors import NotFound
 
 
-async def use_credit(session: AsyncSession, contract_ids: Collection[int], now: datetime) -> set[int]:
+async def use_credit(session: AsyncSession, contract_ids: Collection[int], today: date, now: datetime) -> set[int]:
     """Pays open invoices from what was paid or credited too much, and says whose; call it after new invoices."""
     await journal.lock(session)
     credit = await open_items.credits_of(session, contract_ids)
@@ -26,14 +26,16 @@ async def use_credit(session: AsyncSession, contract_ids: Collection[int], now: 
         unused = [(each, each.unused) for each in of_contract]
         spent += rules.use_credit(unused, debtors[contract_id])
     if spent:
-        await _write_spent(session, spent, now)
+        await _write_spent(session, spent, today, now)
     return {each.contract_id for each, _ in spent}
 
 
-async def _write_spent(session: AsyncSession, spent: list[tuple[Credit, tuple[Share, ...]]], now: datetime) -> None:
+async def _write_spent(
+    session: AsyncSession, spent: list[tuple[Credit, tuple[Share, ...]]], today: date, now: datetime
+) -> None:
     await open_items.write_shares(session, (Paid(c.source, share) for c, shares in spent for share in shares), now)
     await open_items.use_up(session, [(credit.source, rules.total(shares)) for credit, shares in spent])
-    facts = [_credit_used(credit, rules.total(shares), now) for credit, shares in spent]
+    facts = [_credit_used(credit, rules.total(shares), today) for credit, shares in spent]
     await ledger.post_many(session, facts, now)
     entries = [
         journal.Entry(
@@ -49,13 +51,13 @@ async def _write_spent(session: AsyncSession, spent: list[tuple[Credit, tuple[Sh
     await journal.append_many(session, entries)
 
 
-def _credit_used(credit: Credit, amount: Money, now: datetime) -> MoneyFact:
+def _credit_used(credit: Credit, amount: Money, today: date) -> MoneyFact:
     sides = (
         Side(ledger.CREDIT, amount, credit.contract_id),
         Side(ledger.RECEIVABLE, -amount, credit.contract_id),
     )
     name = "credit" if credit.source.kind == "payment" else credit.source.kind
-    return MoneyFact(f"{name}:{credit.source.id}:{credit.times_used}", "credit", now.date(), sides)
+    return MoneyFact(f"{name}:{credit.source.id}:{credit.times_used}", "credit", today, sides)
 
 
 async def apply_credit_note(session: AsyncSession, credit_note_id: int, now: datetime) -> None:
@@ -92,7 +94,7 @@ async def apply_credit_note(session: AsyncSession, credit_note_id: int, now: dat
         detail={"credit_note": note.number, "paid": rules.by_invoice(shares), "credit": credit},
         why=note.why,
     )
-    await use_credit(session, [note.contract_id], now)
+    await use_credit(session, [note.contract_id], note.issued_on, now)
 
 
 async def _correction(session: AsyncSession, note: Invoice) -> tuple[Share, ...]:

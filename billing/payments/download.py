@@ -17,6 +17,7 @@ from billing.payments.banks.fio_api import FioApi
 from billing.payments.importing import ImportReport, import_statements
 from billing.payments.tables import Payment
 from billing.store.engine import Store
+from config.days import day_of
 from config.settings import Settings
 
 OVERLAP_DAYS = 3
@@ -38,7 +39,7 @@ async def download(store: Store, source: FioAccount, settings: Settings, now: da
 
     Raises `BankUnreachable`, `StatementRejected`, or what the database raises; nothing is stored then.
     """
-    today = now.astimezone(settings.zone).date()
+    today = day_of(now, settings.zone)
     if not source.account:
         source.account = read(await source.api.period(today, today), "fio")[0].account
     async with store.reading() as session:

@@ -59,7 +59,9 @@ def _credit(row: Row) -> CreditRow:
     return CreditRow(row.line, row.symbol("contract_number"), amount, row.date("on"))
 
 
-async def import_credits(session: AsyncSession, sheet: Sheet[CreditRow], *, actor: str, now: datetime) -> Report:
+async def import_credits(
+    session: AsyncSession, sheet: Sheet[CreditRow], *, actor: str, today: date, now: datetime
+) -> Report:
     """Adds the balances that are not there yet, and pays open invoices from them; zero needs nothing.
 
     Raises `InputRejected` with every problem of the file.
@@ -81,7 +83,7 @@ async def import_credits(session: AsyncSession, sheet: Sheet[CreditRow], *, acto
         for row in new
     ]
     await journal.append_many(session, entries)
-    await use_credit(session, {contracts[row.contract_number] for row in new}, now)
+    await use_credit(session, {contracts[row.contract_number] for row in new}, today, now)
     return Report(added=len(new), unchanged=len(sheet.rows) - len(new))
 
 

@@ -79,7 +79,7 @@ async def assign(
     return found
 
 
-async def unassign(session: AsyncSession, payment_id: int, *, why: str, actor: str, now: datetime) -> None:
+async def unassign(session: AsyncSession, payment_id: int, *, why: str, actor: str, today: date, now: datetime) -> None:
     """A person takes back that a payment is somebody's, or nobody's: it waits again, what it paid is open again."""
     await journal.lock(session)
     payment = await _payment(session, payment_id, ("matched", "ignored"), "there is nothing to take back")
@@ -88,7 +88,7 @@ async def unassign(session: AsyncSession, payment_id: int, *, why: str, actor: s
     state = {"contract_id": None, "unallocated": payment.amount, "why": words, "assigned_by": ""}
     unused = Side(ledger.unused_account(payment.state), payment.unallocated, payment.contract_id)
     freed = (Side(ledger.RECEIVABLE, Money.total(reopened.values()), payment.contract_id), unused)
-    await _move(session, payment, "waiting", state, freed, now.date(), now)
+    await _move(session, payment, "waiting", state, freed, today, now)
     await journal.append(
         session,
         at=now,
@@ -99,7 +99,7 @@ async def unassign(session: AsyncSession, payment_id: int, *, why: str, actor: s
         why=words,
     )
     if payment.contract_id is not None:
-        await use_credit(session, [payment.contract_id], now)
+        await use_credit(session, [payment.contract_id], today, now)
 
 
 async def ignore(session: AsyncSession, payment_id: int, *, why: str, actor: str, now: datetime) -> None:

@@ -208,7 +208,7 @@ async def _reopen(session: AsyncSession, payment_id: int, on: date, actor: str, 
         why=why,
     )
     if payment.contract_id is not None:
-        await use_credit(session, [payment.contract_id], now)
+        await use_credit(session, [payment.contract_id], on, now)
     return payment.contract_id
 
 

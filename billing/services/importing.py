@@ -56,6 +56,7 @@ class Importer:
         session: AsyncSession,
         sheet: Sheet[ServiceRow],
         actor: str,
+        today: date,
         now: datetime,
         home_site: str,
         unbound_site: str,
@@ -63,6 +64,7 @@ class Importer:
         self._session = session
         self._sheet = sheet
         self._actor = actor
+        self._today = today
         self._now = now
         self._home_site = home_site
         self._unbound_site = unbound_site
@@ -266,12 +268,11 @@ class Importer:
 
     async def _write_prices(self, rows: list[ServiceRow]) -> None:
         """A first price counts from the start of the service, another one from today, or from a later start."""
-        today = self._now.date()
         prices = []
         for row in rows:
             stored = self._stored[row.key]
             if stored.price != row.price:
-                from_on = row.starts_on if stored.price is None else max(row.starts_on, today)
+                from_on = row.starts_on if stored.price is None else max(row.starts_on, self._today)
                 prices.append({"service_id": stored.id, "valid_from_on": from_on, "price": row.price})
         if not prices:
             return

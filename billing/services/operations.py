@@ -1,7 +1,7 @@
 """Services come in here, with the contracts that they belong to; and who has an address is answered here."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 from ipaddress import IPv6Address, ip_address
 
 from sqlalchemy import select
@@ -20,6 +20,7 @@ async def import_services(
     sheet: Sheet[ServiceRow],
     *,
     actor: str,
+    today: date,
     now: datetime,
     home_site: str = MAIN_SITE,
     unbound_site: str = "",
@@ -33,7 +34,7 @@ async def import_services(
     file.
     """
     await journal.lock(session)
-    return await Importer(session, sheet, actor, now, home_site, unbound_site).run()
+    return await Importer(session, sheet, actor, today, now, home_site, unbound_site).run()
 
 
 async def networks(

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.payments import ledger
 from billing.voip.credit import PER_MINOR, Credit
 from billing.voip.tables import VoipNumber
+from config.days import day_of
 from config.errors import NotAllowed, NotFound
 from config.settings import Settings
 
@@ -55,12 +56,7 @@ async def add(
     kept = {} if is_low else {"low_since_at": None}
     await session.execute(given.values(balance=after, **kept).execution_options(synchronize_session=False))
     change = BalanceChange(number.id, number.contract_id, number.balance, after)
-    await ledger.post_many(session, [fact(change, key, "voip", day_of(now, settings))], now)
-
-
-def day_of(now: datetime, settings: Settings) -> date:
-    """The day in the ISP's zone."""
-    return now.astimezone(settings.zone).date()
+    await ledger.post_many(session, [fact(change, key, "voip", day_of(now, settings.zone))], now)
 
 
 async def locked(session: AsyncSession, number_id: int) -> VoipNumber:

@@ -19,6 +19,7 @@ from billing.voip import accounts, decks, mails, numbers
 from billing.voip.credit import NONE, Credit
 from billing.voip.rating import Deck, DeckHead
 from billing.voip.tables import VoipHold, VoipNumber
+from config.days import day_of
 from config.settings import Settings
 
 _NUMBER, _HOLD = (cast(Table, each.__table__) for each in (VoipNumber, VoipHold))
@@ -232,7 +233,7 @@ async def _post(
 ) -> None:
     """One fact for each number of the batch; its key is the first call that it charges."""
     first = {each.owner.id: each.record for each in reversed(rated) if each.owner is not None and each.charged}
-    on = accounts.day_of(now, settings)
+    on = day_of(now, settings.zone)
     facts = []
     for number_id, record in first.items():
         owner, after = owners[number_id], balances[number_id][0]

@@ -18,6 +18,7 @@ from billing.store import journal
 from billing.voip.deck_file import Changes, DeckRow, compared, oddities, read_deck
 from billing.voip.rating import Deck, DeckHead, Rate
 from billing.voip.tables import VoipDeck, VoipRate
+from config.days import day_of
 from config.errors import NotAllowed, Problem
 from config.settings import Settings
 
@@ -80,7 +81,7 @@ async def import_deck(
     changes = compared(sheet.rows, before)
     head = DeckHead(0, "", name)
     warnings = oddities(Deck(head, [_rate(row) for row in sheet.rows]), country, changes)
-    if valid_from_on < now.astimezone(settings.zone).date():
+    if valid_from_on < day_of(now, settings.zone):
         warnings = (
             Problem("--valid-from", f"{valid_from_on} is past: calls that are rated keep their price"),
             *warnings,

@@ -28,6 +28,7 @@ from billing.voip import accounts, months
 from billing.voip.credit import Credit
 from billing.voip.numbers import shown
 from billing.voip.tables import VoipMonth, VoipNumber, VoipTopUp
+from config.days import day_of
 from config.errors import NotAllowed
 from config.i18n import translator
 from config.settings import Settings
@@ -97,7 +98,7 @@ async def top_up(
     await journal.append(
         session, at=now, actor=actor, action="voip.topped_up", contract_id=number.contract_id, detail=detail
     )
-    await use_credit(session, {number.contract_id}, now)
+    await use_credit(session, {number.contract_id}, day_of(now, settings.zone), now)
     await mails.announce(session, [invoice_id], settings=settings, now=now)
     return TopUp(amount, invoice_number, now, is_new=True)
 
@@ -191,7 +192,7 @@ async def _invoice(
     session: AsyncSession, number: VoipNumber, amount: Money, settings: Settings, actor: str, now: datetime
 ) -> tuple[int, str]:
     """Issues the coupon's invoice; its id and number."""
-    issued_on = accounts.day_of(now, settings)
+    issued_on = day_of(now, settings.zone)
     product = await _product(session)
     language = await session.scalar(
         select(Customer.language)

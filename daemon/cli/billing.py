@@ -1,6 +1,6 @@
 """Commands that make invoices: bill, credit, sell, unsell, product, service."""
 
-from datetime import date, datetime
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -49,13 +49,13 @@ def bill(
 
 async def _bill(context: Context, store: Store, *, text: str, dry_run: bool, far: bool, quiet: bool) -> Totals:
     now, settings = context.clock.now(), context.settings
-    until_on = _day(text, "--date") or _today(context)
+    until_on = _day(text, "--date") or context.today
     done = Totals()
     if not dry_run and engine_state(settings.daemon.runtime_directory) == "running":
         require_believed_clock(settings.daemon.state_directory, context.clock)
     if not far:
         async with store.reading() as session:
-            await require_near(session, until_on, _today(context))
+            await require_near(session, until_on, context.today)
 
     async def announce(session: AsyncSession, invoice_ids: Any) -> None:
         await mails.announce(session, invoice_ids, settings=settings, now=now)
@@ -149,7 +149,7 @@ def sell(
                 unit_price=_money(price, "--price"),
                 quantity=quantity,
                 serial_number=serial_number,
-                supplied_on=_day(on, "--on") or _today(context),
+                supplied_on=_day(on, "--on") or context.today,
                 actor=context.actor,
                 now=context.clock.now(),
             )
@@ -198,7 +198,7 @@ def set_product(
                 vat_category=vat or None,
                 bills_suspended=bills_suspended,
                 price=_money(price, "--price"),
-                valid_from_on=_day(from_, "--from") or _today(context),
+                valid_from_on=_day(from_, "--from") or context.today,
                 actor=context.actor,
                 now=context.clock.now(),
             )
@@ -213,7 +213,7 @@ def list_products(json: bool = JsonOption) -> None:
 
     async def work(context: Context, store: Store) -> list[dict[str, str]]:
         async with store.reading() as session:
-            found = await contracts.products(session, _today(context))
+            found = await contracts.products(session, context.today)
         return [
             {
                 "kind": each.kind,
@@ -242,7 +242,7 @@ def list_services(contract: str, json: bool = JsonOption) -> None:
 
     async def work(context: Context, store: Store) -> list[dict[str, str]]:
         async with store.reading() as session:
-            found = await contracts.services_of(session, await contract_id_of(session, contract), _today(context))
+            found = await contracts.services_of(session, await contract_id_of(session, contract), context.today)
         return [each.as_json() for each in found]
 
     rows = run(work)
@@ -316,11 +316,6 @@ def _change(change: Any, *arguments: Any, **named: Any) -> Any:
             return await change(session, *arguments, **named, actor=context.actor, now=context.clock.now())
 
     return run(work)
-
-
-def _today(context: Context) -> date:
-    now: datetime = context.clock.now()
-    return now.astimezone(context.settings.zone).date()
 
 
 def _day(text: str, place: str) -> date | None:

@@ -230,7 +230,7 @@ def _say_who_does_it() -> None:
 
 async def _undo(context: Context, store: Store, run_id: int, until_on: date | None, why: str) -> Undone:
     now = context.clock.now()
-    today = now.astimezone(context.settings.zone).date()
+    today = context.today
     last_on = until_on or today + timedelta(days=UNDO_DAYS)
     async with store.transaction() as session:
         return await undo_run(session, run_id, until_on=last_on, actor=context.actor, why=why, today=today, now=now)

@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ import typer
 
 from billing.store.engine import Store
 from config.clock import Clock, OffsetClock, SystemClock
+from config.days import day_of
 from config.logging import configure
 from config.settings import Settings, load
 from daemon import doorbell
@@ -38,6 +40,11 @@ class Context:
     def read_again(self) -> Settings:
         """The settings as they are in the file now."""
         return load(self.config)
+
+    @property
+    def today(self) -> date:
+        """The ISP's day."""
+        return day_of(self.clock.now(), self.settings.zone)
 
     @property
     def actor(self) -> str:

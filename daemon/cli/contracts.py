@@ -75,7 +75,7 @@ def promise(
 
     async def write(session: AsyncSession, context: Context) -> None:
         now = context.clock.now()
-        today = now.astimezone(context.settings.zone).date()
+        today = context.today
         await operations.promise(
             session, contract, until_on=until_on, actor=context.actor, why=why, today=today, now=now
         )

@@ -87,7 +87,10 @@ def services(
     async def work(context: Context, session: AsyncSession) -> Report:
         settings, now = context.settings, context.clock.now()
         home, unbound = settings.enforcement.site, unbound_site(settings)
-        return await import_services(session, sheet, actor=context.actor, now=now, home_site=home, unbound_site=unbound)
+        actor, today = context.actor, context.today
+        return await import_services(
+            session, sheet, actor=actor, today=today, now=now, home_site=home, unbound_site=unbound
+        )
 
     _import(call, sheet, work)
 
@@ -104,7 +107,7 @@ def invoices(
     sheet = _sheet(call, invoices_file.read_invoices)
 
     async def work(context: Context, session: AsyncSession) -> Report:
-        return await import_invoices(session, sheet, actor=context.actor, now=context.clock.now())
+        return await import_invoices(session, sheet, actor=context.actor, today=context.today, now=context.clock.now())
 
     _import(call, sheet, work)
 
@@ -121,7 +124,7 @@ def credits_(
     sheet = _sheet(call, credits_file.read_credits)
 
     async def work(context: Context, session: AsyncSession) -> Report:
-        return await import_credits(session, sheet, actor=context.actor, now=context.clock.now())
+        return await import_credits(session, sheet, actor=context.actor, today=context.today, now=context.clock.now())
 
     _import(call, sheet, work)
 

@@ -166,7 +166,9 @@ def unassign(payment_id: int, why: str = WhyOption) -> None:
     """Takes back whose a payment is, or that it is nobody's: what it paid is open again, and it waits again."""
 
     async def work(context: Context, session: AsyncSession) -> str:
-        await payments.unassign(session, payment_id, why=why, actor=context.actor, now=context.clock.now())
+        await payments.unassign(
+            session, payment_id, why=why, actor=context.actor, today=context.today, now=context.clock.now()
+        )
         return f"Payment {payment_id} waits again: hradlo payments unmatched"
 
     _write(work)
@@ -224,7 +226,7 @@ def record(contract: str, amount: str, on: str = DayOption, why: str = WhyOption
 
     async def work(context: Context, session: AsyncSession) -> str:
         now = context.clock.now()
-        today = now.astimezone(context.settings.zone).date()
+        today = context.today
         day = _day(on) if on else today
         if day > today:
             raise NotAllowed(f"{day} has not come yet.", "Write down what was paid, not what will be.")

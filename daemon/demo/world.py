@@ -203,7 +203,7 @@ class World:
             write_invoices(path, self.people, moment.issues_on)
             sheet = read_invoices(path.read_bytes(), path.name)
             async with self.store.transaction() as session:
-                await import_invoices(session, sheet, actor=ACTOR, now=self.clock.now())
+                await import_invoices(session, sheet, actor=ACTOR, today=self.now.date(), now=self.clock.now())
         payers = await self._unpaid(moment.payers)
         if payers:
             await self._import_statement(
@@ -251,7 +251,8 @@ class World:
         async with self.store.transaction() as session:
             sheet = read_customers(customers.read_bytes(), customers.name)
             await import_customers(session, sheet, {}, actor=ACTOR, now=now)
-            await import_services(session, read_services(services.read_bytes(), services.name), actor=ACTOR, now=now)
+            rows = read_services(services.read_bytes(), services.name)
+            await import_services(session, rows, actor=ACTOR, today=self.now.date(), now=now)
         why = "the demo begins"
         await release(self.store, self.settings, self.clock, Verdict(), actor=ACTOR, why=why, remembers=False)
 

@@ -10,6 +10,7 @@ from datetime import date
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from billing.customers.tables import Contract
 from billing.invoicing.tables import Invoice, InvoiceLine
@@ -126,16 +127,17 @@ def _invoice(row: Invoice, contract_number: str, text: str, paid: Sequence[Paid]
 
 
 async def _paid(session: AsyncSession, invoice_ids: Sequence[int]) -> dict[int, list[Paid]]:
+    note = aliased(Invoice)
     rows = await session.execute(
-        select(Allocation, Payment.booked_on, Payment.counter_account)
+        select(Allocation, func.coalesce(Payment.booked_on, note.issued_on), Payment.counter_account)
         .outerjoin(Payment, Payment.id == Allocation.payment_id)
+        .outerjoin(note, note.id == Allocation.credit_note_id)
         .where(Allocation.invoice_id.in_(invoice_ids), Allocation.reversed_at.is_(None))
         .order_by(Allocation.id)
     )
     found: dict[int, list[Paid]] = defaultdict(list)
-    for share, booked_on, account in rows:
-        is_note = share.payment_id is None
-        found[share.invoice_id].append(Paid(booked_on or share.at.date(), share.amount, account or "", is_note))
+    for share, on, account in rows:
+        found[share.invoice_id].append(Paid(on, share.amount, account or "", share.payment_id is None))
     return found
 
 

@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from billing.dunning.facts import Stage
 from billing.dunning.notices import NoticeView
 from billing.dunning.payment_order import PaymentOrder
+from config.days import day_of
 from config.i18n import N_, Language, translator
 from config.settings import Settings
 from portal.notice.plain_text import plain_text
@@ -134,7 +135,7 @@ class Pages:
         return Page(html, asking.language, text, _sha256(text, view))
 
     def _open(self, view: NoticeView, asking: Asking, now: datetime) -> Page:
-        today = now.astimezone(self._settings.zone).date()
+        today = day_of(now, self._settings.zone)
         promise = view.promise_until_on
         is_running = view.stage is Stage.ACKNOWLEDGED and view.suspend_at is not None and view.suspend_at > now
         html = self._render(
@@ -190,7 +191,7 @@ class Pages:
         return {"view": view, "order": order, "picture": qr_picture(order.qr) if order.qr else ""}
 
     def _local_day(self, at: datetime | None) -> date | None:
-        return at.astimezone(self._settings.zone).date() if at else None
+        return day_of(at, self._settings.zone) if at else None
 
 
 def _nobreak(text: str) -> str:

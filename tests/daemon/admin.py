@@ -102,9 +102,9 @@ class Admin:
         self.config.write_text(text, encoding="utf-8")
         self.add_setting("brake", "statement_age_days = 0")
 
-    def move_clock_to(self, day: date) -> None:
+    def move_clock_to(self, day: date, hour: int = 12) -> None:
         """Time passes, while an engine looks."""
-        offset, path = at(day) - SystemClock().now(), self.folder / "offset"
+        offset, path = at(day, hour) - SystemClock().now(), self.folder / "offset"
         path.write_text(str(offset.total_seconds()), encoding="ascii")
         stay_awake(self.folder, OffsetClock(path))
 

@@ -71,12 +71,12 @@ class Village(Isp):
         """Invoices, as another program exports them."""
         sheet = read_invoices(text.encode(), "i.csv")
         async with self.store.transaction() as session:
-            await import_invoices(session, sheet, actor="test", now=self.clock.now())
+            await import_invoices(session, sheet, actor="test", today=self.clock.now().date(), now=self.clock.now())
 
     async def import_services(self, text: str) -> None:
         async with self.store.transaction() as session:
             sheet = read_services(text.encode(), "s.csv")
-            await import_services(session, sheet, actor="test", now=self.clock.now())
+            await import_services(session, sheet, actor="test", today=self.clock.now().date(), now=self.clock.now())
 
     async def cash(self, contract: str) -> None:
         now = self.clock.now()
@@ -159,7 +159,7 @@ async def _people(village: Village) -> None:
     now = village.clock.now()
     async with village.store.transaction() as session:
         await import_customers(session, read_customers(customers.encode(), "c.csv"), {}, actor="t", now=now)
-        await import_services(session, read_services(services.encode(), "s.csv"), actor="t", now=now)
+        await import_services(session, read_services(services.encode(), "s.csv"), actor="t", today=now.date(), now=now)
     await village.release()
     rows = [f"2600{number},{number},2026-02-16,{DUE_ON},599.00,599.00\n" for number in (*READERS, SUSPENDED)]
     await village.import_csv(INVOICES + "".join(rows))

@@ -119,7 +119,7 @@ class Deeds:
         head = "contract_number,customer_number,kind,product,price,starts_on,addresses,site,billed_until_on\n"
         sheet = read_services((head + "".join(rows)).encode(), "services.csv")
         async with self._world.store.transaction() as session:
-            await import_services(session, sheet, actor=ADMIN, now=self._world.clock.now())
+            await import_services(session, sheet, actor=ADMIN, today=self._world.today, now=self._world.clock.now())
 
     async def mend(self) -> None:
         """Whatever still has to be done is done, and a person looks after clock and brake."""
@@ -182,7 +182,7 @@ class Deeds:
             head = "number,contract_number,issued_on,due_on,total,open\n"
             sheet = read_invoices((head + "".join(rows)).encode(), "invoices.csv")
             async with self._world.store.transaction() as session:
-                await import_invoices(session, sheet, actor=ADMIN, now=self._world.clock.now())
+                await import_invoices(session, sheet, actor=ADMIN, today=self._world.today, now=self._world.clock.now())
 
         return job
 
@@ -348,7 +348,14 @@ class Deeds:
         (payment_id,) = self._random.choice(assigned)
         try:
             async with self._world.store.transaction() as session:
-                await payments.unassign(session, payment_id, why="", actor=ADMIN, now=self._world.clock.now())
+                await payments.unassign(
+                    session,
+                    payment_id,
+                    why="",
+                    actor=ADMIN,
+                    today=self._world.today,
+                    now=self._world.clock.now(),
+                )
         except NotAllowed:
             pass
 

@@ -287,8 +287,12 @@ class ManyGateways:
         async def work(session: AsyncSession) -> None:
             people = read_customers(customers, "customers.csv")
             await import_customers(session, people, {}, actor="test", now=now)
-            await import_services(session, read_services(services, "services.csv"), actor="test", now=now)
-            await import_invoices(session, read_invoices(invoices, "invoices.csv"), actor="test", now=now)
+            await import_services(
+                session, read_services(services, "services.csv"), actor="test", today=now.date(), now=now
+            )
+            await import_invoices(
+                session, read_invoices(invoices, "invoices.csv"), actor="test", today=now.date(), now=now
+            )
 
         self._in_store(work)
 

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from billing.dunning.policy import Policy
-from billing.dunning.workdays import day_begins_at, local_day, midnight_of, next_suspension_moment, working_day
+from billing.dunning.workdays import day_begins_at, midnight_of, next_suspension_moment, working_day
 from tests.billing.dunning.examples import POLICY, PRAGUE, prague
 
 EVERY_DAY = Policy(suspend_weekdays=frozenset(range(7)), holiday_country="")
@@ -127,8 +127,6 @@ def test_no_decent_moment_is_passed_over(at: datetime, policy: Policy, part: flo
 
 
 def test_a_local_day_begins_at_its_own_midnight() -> None:
-    assert local_day(prague("2026-07-01 00:00"), POLICY) == date(2026, 7, 1)
-    assert local_day(prague("2026-07-01 00:00") - timedelta(microseconds=1), POLICY) == date(2026, 6, 30)
     assert midnight_of(date(2026, 7, 1), POLICY) == datetime(2026, 6, 30, 22, tzinfo=UTC)
     assert midnight_of(date(2026, 1, 1), POLICY) == datetime(2025, 12, 31, 23, tzinfo=UTC)
 

@@ -45,7 +45,7 @@ async def town(each_store: Store) -> Store:
 async def bring(store: Store, *lines: str, now: datetime = NOW) -> Report:
     sheet = read_invoices((HEADER + "\n".join(lines)).encode(), "invoices.csv")
     async with store.transaction() as session:
-        return await import_invoices(session, sheet, actor="admin:test", now=now)
+        return await import_invoices(session, sheet, actor="admin:test", today=now.date(), now=now)
 
 
 async def open_amounts(store: Store) -> dict[str, str]:

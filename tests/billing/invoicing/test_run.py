@@ -231,7 +231,14 @@ async def test_a_document_says_what_credit_paid_of_it_when_it_was_issued_and_say
     before = await document_of(store, "2600000001")
     async with store.transaction() as session:
         await record(session, "1001", Money(100_00), on=MARCH, why="cash", actor="test", now=NOW + timedelta(days=1))
-        await unassign(session, 1, why="not hers", actor="test", now=NOW + timedelta(days=2))
+        await unassign(
+            session,
+            1,
+            why="not hers",
+            actor="test",
+            today=(NOW + timedelta(days=2)).date(),
+            now=NOW + timedelta(days=2),
+        )
 
     assert (before.settled, before.to_pay) == (Money(401_50), Money(197_50))
     assert await document_of(store, "2600000001") == before

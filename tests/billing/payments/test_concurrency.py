@@ -70,7 +70,7 @@ async def test_eight_who_use_one_credit_use_it_once(each_store: Store) -> None:
 
     async def work() -> None:
         async with each_store.transaction() as session:
-            await use_credit(session, [contract_id], NOW)
+            await use_credit(session, [contract_id], TODAY, NOW)
 
     assert await at_once(*[work] * WRITERS) == 0
 
@@ -116,7 +116,7 @@ class Crowd:
         for payment_id in await payments_in(self.store, "matched"):
             with contextlib.suppress(NotAllowed):  # the bank took it back meanwhile
                 async with self.store.transaction() as session:
-                    await unassign(session, payment_id, why="", actor=EVA, now=NOW)
+                    await unassign(session, payment_id, why="", actor=EVA, today=TODAY, now=NOW)
                     await assign(session, payment_id, contract_number="1004", actor=EVA, now=NOW)
 
     async def take_cash(self) -> None:
@@ -128,7 +128,7 @@ class Crowd:
         for n, contract_id in enumerate(self.ids):
             async with self.store.transaction() as session:
                 await add_invoice(session, contract_id, f"2700{n}", "60", date(2026, 12, 24))
-                await use_credit(session, self.ids, NOW)
+                await use_credit(session, self.ids, TODAY, NOW)
 
     async def give_back(self) -> None:
         async with self.store.transaction() as session:

@@ -56,7 +56,7 @@ async def test_a_credit_note_of_a_paid_invoice_becomes_credit_that_the_next_invo
     async with each_store.transaction() as session:
         await add_invoice(session, contract_id, "26002", "100")
         await add_invoice(session, contract_id, "26003", "100", date(2026, 12, 24))
-        assert await use_credit(session, [contract_id], NOW) == {contract_id}
+        assert await use_credit(session, [contract_id], NOW.date(), NOW) == {contract_id}
 
     assert await open_of(each_store) == {"26001": "0.00", "26002": "0.00", "26003": "30.00", "2690001": "0.00"}
     assert await credit_of_note(each_store, note) == "0.00"

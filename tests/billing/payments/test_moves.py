@@ -48,7 +48,7 @@ async def test_an_assignment_taken_back_leaves_everything_as_it_was_before(each_
         await assign(session, payment_id, invoice_number="26001", actor=EVA, now=NOW)
 
     async with each_store.transaction() as session:
-        await unassign(session, payment_id, why="not hers", actor=EVA, now=NOW)
+        await unassign(session, payment_id, why="not hers", actor=EVA, today=TODAY, now=NOW)
 
     assert await open_of(each_store) == {"26001": "500.00"}
     assert await credit_of(each_store, contract_id) == ZERO
@@ -66,7 +66,7 @@ async def test_a_payment_can_go_to_another_contract_and_back_again(each_store: S
 
     for number in ("1002", "1001", "1002"):
         async with each_store.transaction() as session:
-            await unassign(session, payment_id, why="", actor=EVA, now=NOW)
+            await unassign(session, payment_id, why="", actor=EVA, today=TODAY, now=NOW)
             await assign(session, payment_id, contract_number=number, actor=EVA, now=NOW)
         assert await problems(each_store) == []
 
@@ -79,7 +79,7 @@ async def test_other_credit_pays_what_an_unassigned_payment_leaves_open(store: S
     async with store.transaction() as session:
         await import_statements(session, [statement(line("2", "200", "1001"), number="2")], "test", NOW)
 
-        await unassign(session, payment_id, why="", actor=EVA, now=NOW)
+        await unassign(session, payment_id, why="", actor=EVA, today=TODAY, now=NOW)
 
     assert await open_of(store) == {"26001": "300.00"}
     assert await credit_of(store, contract_id) == ZERO
@@ -96,7 +96,7 @@ async def test_what_is_nobodys_is_set_aside_and_can_come_back(each_store: Store)
         assert await unmatched(session) == []
 
     async with each_store.transaction() as session:
-        await unassign(session, payment_id, why="no, Jana's", actor=EVA, now=NOW)
+        await unassign(session, payment_id, why="no, Jana's", actor=EVA, today=TODAY, now=NOW)
         await assign(session, payment_id, invoice_number="26001", actor=EVA, now=NOW)
 
     assert await open_of(each_store) == {"26001": "0.00"}
@@ -121,7 +121,7 @@ async def test_only_what_waits_can_be_assigned_or_set_aside(store: Store) -> Non
             await assign(session, payment_id, contract_number="1001", actor=EVA, now=NOW)
         await take_back(session, payment_id, on=TODAY, actor=EVA, now=NOW)
         with pytest.raises(NotAllowed, match="is returned, there is nothing to take back"):
-            await unassign(session, payment_id, why="", actor=EVA, now=NOW)
+            await unassign(session, payment_id, why="", actor=EVA, today=TODAY, now=NOW)
 
     assert (await counts(store))["payment"] == before["payment"]
 

@@ -20,7 +20,7 @@ HEADER = "contract_number,amount,on\n"
 async def bring(store: Store, *rows: str) -> Report:
     sheet = read_credits((HEADER + "\n".join(rows)).encode(), "credits.csv")
     async with store.transaction() as session:
-        return await import_credits(session, sheet, actor="admin:eva", now=NOW)
+        return await import_credits(session, sheet, actor="admin:eva", today=TODAY, now=NOW)
 
 
 async def test_credit_comes_out_of_opening_and_pays_open_invoices(each_store: Store) -> None:

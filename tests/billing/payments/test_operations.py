@@ -235,7 +235,7 @@ async def test_credit_pays_the_next_invoices_the_oldest_first(each_store: Store)
         await add_invoice(session, contract_id, "26001", "350")
         await add_invoice(session, contract_id, "26002", "350")
 
-        assert await use_credit(session, [contract_id], NOW) == {contract_id}
+        assert await use_credit(session, [contract_id], NOW.date(), NOW) == {contract_id}
 
     assert await open_of(each_store) == {"26001": "0.00", "26002": "300.00"}
     assert await credit_of(each_store, contract_id) == ZERO
@@ -249,7 +249,7 @@ async def test_credit_can_be_used_bit_by_bit(store: Store) -> None:
     for number in ("26001", "26002", "26003"):
         async with store.transaction() as session:
             await add_invoice(session, contract_id, number, "100")
-            await use_credit(session, [contract_id], NOW)
+            await use_credit(session, [contract_id], NOW.date(), NOW)
 
     assert set((await open_of(store)).values()) == {"0.00"}
     assert await problems(store) == []
@@ -260,7 +260,7 @@ async def test_without_credit_nothing_is_written(store: Store) -> None:
     before = await counts(store)
 
     async with store.transaction() as session:
-        assert await use_credit(session, [contract_id], NOW) == set()
+        assert await use_credit(session, [contract_id], NOW.date(), NOW) == set()
 
     assert await counts(store) == before
 

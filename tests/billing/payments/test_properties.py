@@ -101,7 +101,7 @@ class Town:
         await assign(session, payment_id, contract_number=CONTRACTS[payment_id % 2], actor=EVA, now=NOW)
 
     async def unassign(self, session: AsyncSession, payment_id: int) -> None:
-        await unassign(session, payment_id, why="", actor=EVA, now=NOW)
+        await unassign(session, payment_id, why="", actor=EVA, today=TODAY, now=NOW)
 
     async def ignore(self, session: AsyncSession, payment_id: int) -> None:
         await ignore(session, payment_id, why="", actor=EVA, now=NOW)
@@ -115,7 +115,7 @@ class Town:
     async def bill(self, session: AsyncSession, what: tuple[int, str]) -> None:
         number = await session.scalar(select(func.count()).select_from(Invoice)) or 0
         await add_invoice(session, self.ids[what[0]], str(27000 + number), what[1], date(2026, 12, 1))
-        await use_credit(session, self.ids, NOW)
+        await use_credit(session, self.ids, TODAY, NOW)
 
 
 async def _take(session: AsyncSession, sent: Statement) -> Statement:
@@ -138,7 +138,7 @@ async def _story(url: str, story: list[tuple[tuple[str, object], bool]]) -> None
         before = await counts(store)
         async with store.transaction() as session:
             await import_statements(session, town.sent, "all again", NOW)
-            await use_credit(session, town.ids, NOW)
+            await use_credit(session, town.ids, TODAY, NOW)
         assert await counts(store) == before
         async with store.reading() as session:
             credit = select(Payment.contract_id).where(Payment.state == "matched", Payment.unallocated > Money())

@@ -169,7 +169,7 @@ async def test_credit_that_came_of_the_payment_goes_with_it_even_when_it_was_use
     await take(each_store, line("1", "350", "1001"))
     async with each_store.transaction() as session:
         await add_invoice(session, contract_id, "26002", "200")
-        await use_credit(session, [contract_id], NOW)
+        await use_credit(session, [contract_id], TODAY, NOW)
 
     await take(each_store, storno("2", "350", "1001"), number="2")
 

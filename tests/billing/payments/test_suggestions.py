@@ -147,7 +147,7 @@ async def test_an_assignment_that_was_taken_back_is_forgotten(store: Store) -> N
     await suggested(store, first)
     async with store.transaction() as session:
         await assign(session, 1, contract_number="200456", actor="admin:eva", now=NOW)
-        await unassign(session, 1, why="", actor="admin:eva", now=NOW)
+        await unassign(session, 1, why="", actor="admin:eva", today=NOW.date(), now=NOW)
 
     assert await suggested(store, replace(first, bank_ref="fio-2")) == []
 

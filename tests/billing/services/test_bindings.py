@@ -34,7 +34,7 @@ def service(contract: int, addresses: str, site: str = "north") -> str:
 async def bring(store: Store, *lines: str) -> None:
     sheet = read_services((HEADER + "\n".join(lines)).encode(), "services.csv")
     async with store.transaction() as session:
-        await import_services(session, sheet, actor="admin:test", now=NOW)
+        await import_services(session, sheet, actor="admin:test", today=NOW.date(), now=NOW)
 
 
 async def settled(store: Store, seen: dict[str, list[str]]) -> Settled:

@@ -35,7 +35,7 @@ async def town(each_store: Store) -> Store:
 async def bring(store: Store, *lines: str) -> Report:
     sheet = read_services((HEADER + "\n".join(lines)).encode(), "services.csv")
     async with store.transaction() as session:
-        return await import_services(session, sheet, actor="admin:test", now=NOW)
+        return await import_services(session, sheet, actor="admin:test", today=NOW.date(), now=NOW)
 
 
 def service(contract: int, addresses: str, *, product: str = "Fiber", price: str = "500", customer: int = 1) -> str:
@@ -191,7 +191,7 @@ async def bring_with_terms(store: Store, terms: str) -> Report:
     columns = "billed_until_on,period_months,ends_on"
     sheet = read_services(f"{HEADER.strip()},{columns}\n{service(10, '')},{terms}".encode(), "services.csv")
     async with store.transaction() as session:
-        return await import_services(session, sheet, actor="admin:test", now=NOW)
+        return await import_services(session, sheet, actor="admin:test", today=NOW.date(), now=NOW)
 
 
 async def terms_of(store: Store) -> tuple[object, ...]:
@@ -239,7 +239,7 @@ async def bring_to_sites(store: Store, *lines: str) -> Report:
     header = HEADER.replace("addresses", "addresses,site")
     sheet = read_services((header + "\n".join(lines)).encode(), "services.csv")
     async with store.transaction() as session:
-        return await import_services(session, sheet, actor="admin:test", now=NOW)
+        return await import_services(session, sheet, actor="admin:test", today=NOW.date(), now=NOW)
 
 
 async def places(store: Store, contract: str) -> list[tuple[str, str]]:
@@ -275,7 +275,7 @@ async def test_without_the_column_addresses_stay_at_the_site_where_they_are(town
 async def test_a_new_service_of_which_the_file_says_nothing_is_where_the_file_is_imported(town: Store) -> None:
     sheet = read_services((HEADER + service(10, "10.0.0.1")).encode(), "services.csv")
     async with town.transaction() as session:
-        await import_services(session, sheet, actor="admin:test", now=NOW, home_site="north")
+        await import_services(session, sheet, actor="admin:test", today=NOW.date(), now=NOW, home_site="north")
 
     assert await places(town, "10") == [("north", "10.0.0.1")]
 
