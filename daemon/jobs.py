@@ -12,11 +12,8 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from billing.dunning.line_changes import LineChange, record_lines
-from billing.dunning.lines import left_behind
 from billing.invoicing.documents.rendering import Renderer
 from billing.payments.folder import import_ready
-from billing.services.usage import forget
 from billing.store.engine import Store
 from config.clock import Clock
 from config.errors import HradloError
@@ -25,6 +22,7 @@ from daemon.bank_download import keep_downloading
 from daemon.call_files import keep_reading_calls
 from daemon.mailer import send_due
 from daemon.report import DailyReport
+from daemon.tidying import tidy
 from daemon.voip import keep_voip
 
 MAIL_EVERY_SECONDS = 5
@@ -123,15 +121,10 @@ class Jobs:
             await asyncio.sleep(self._settings.payments.watch_seconds)
 
     async def _keep_tidying(self) -> None:
-        """Transferred data that is old enough goes, and lines that were left behind at a site are open."""
         while True:
             await self._duty()
             try:
-                await forget(self._store, self._settings.usage, self._clock.now())
-                async with self._store.transaction() as session:
-                    for site, lines in (await left_behind(session)).items():
-                        changes = [LineChange(contract_id, line, "open") for contract_id, line in lines.items()]
-                        await record_lines(session, site, changes, self._settings, self._clock.now())
+                await tidy(self._store, self._settings, self._clock.now())
             except (DBAPIError, OSError) as error:
                 log.error("not tidied", error=str(error))
             await asyncio.sleep(TIDY_EVERY_SECONDS)

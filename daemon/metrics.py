@@ -154,12 +154,12 @@ async def _lines(session: AsyncSession) -> Metric:
 
 async def _mails(session: AsyncSession, now: datetime) -> list[Metric]:
     oldest_at = await session.scalar(select(func.min(Mail.created_at)).where(outbox.IS_WAITING))
-    failed = await session.scalar(select(func.count()).where(outbox.IS_GIVEN_UP))
+    failed = await session.scalar(select(func.count()).where(outbox.IS_FAILED))
     waiting = await session.scalar(select(func.count()).where(outbox.IS_WAITING))
     return [
         _gauge("hradlo_mails_waiting", "Mails in the outbox.", waiting or 0),
         _gauge("hradlo_mail_oldest_seconds", "How long the oldest of them waits.", _age(oldest_at, now) or 0.0),
-        _gauge("hradlo_mails_failed", "Mails that were given up.", failed or 0),
+        _gauge("hradlo_mails_failed", "Mails that were refused for good, and that nobody has looked at.", failed or 0),
     ]
 
 

@@ -18,7 +18,6 @@ from billing.services.sites import SiteView, sites
 from billing.store import outbox
 from billing.store.clock_guard import require_plausible
 from billing.store.engine import Store
-from billing.store.tables import Mail
 from billing.voip.tables import IS_WAITING as IS_CALL_WAITING
 from config.counting import counted
 from config.errors import ClockBehind
@@ -84,7 +83,7 @@ class Status:
             waiting = counted(self.calls_waiting, "telephone call waits", "telephone calls wait")
             yield f"{waiting} for a person: hradlo voip calls waiting"
         if self.mails_failed:
-            yield f"{counted(self.mails_failed, 'mail was', 'mails were')} refused for good: look at the addresses."
+            yield f"{counted(self.mails_failed, 'mail was', 'mails were')} refused for good: hradlo mails failed"
         if not self.last_statement_imported_at:
             yield "No bank statement was ever imported: hradlo payments import FILE"
 
@@ -109,7 +108,6 @@ async def read_status(store: Store, settings: Settings, now: datetime) -> Status
     async with store.reading() as session:
         stages = await _counts(session, Standing.stage)
         lines = await _counts(session, strictest_lines().c.state)
-        is_expired = Mail.last_error.startswith(outbox.EXPIRED)
         imported_at = await session.scalar(select(func.max(BankStatement.imported_at)))
         return Status(
             engine=engine_state(settings.daemon.runtime_directory),
@@ -129,8 +127,8 @@ async def read_status(store: Store, settings: Settings, now: datetime) -> Status
             payments_waiting=await _count(session, Payment.state == "waiting"),
             calls_waiting=await _count(session, IS_CALL_WAITING),
             mails_waiting=await _count(session, outbox.IS_WAITING),
-            mails_failed=await _count(session, outbox.IS_GIVEN_UP & ~is_expired),
-            mails_expired=await _count(session, outbox.IS_GIVEN_UP & is_expired),
+            mails_failed=await _count(session, outbox.IS_FAILED),
+            mails_expired=await _count(session, outbox.IS_EXPIRED),
             last_statement_imported_at=_local(imported_at, settings),
             sites=tuple(await sites(session, now)),
         )

@@ -110,7 +110,9 @@ class Isp:
         )
         now = self.clock.now()
         async with self.store.transaction() as session:
-            await import_customers(session, read_customers(customer.encode(), "c.csv"), {}, actor="test", now=now)
+            await import_customers(
+                session, read_customers(customer.encode(), "c.csv"), {}, actor="test", now=now, language="cs"
+            )
             await import_services(
                 session, read_services(service.encode(), "s.csv"), actor="test", today=now.date(), now=now
             )

@@ -4,7 +4,7 @@ sheet = read_customers(data, "customers.csv")
 async with store.reading() as session:
     hashes = await hash_passwords(session, sheet)
 async with store.transaction() as session:
-    report = await import_customers(session, sheet, hashes, actor="admin:jana", now=now)
+    report = await import_customers(session, sheet, hashes, actor="admin:jana", now=now, language="cs")
 """
 
 import asyncio
@@ -47,7 +47,7 @@ async def import_customers(
     *,
     actor: str,
     now: datetime,
-    language: Language = "cs",
+    language: Language,
 ) -> Report:
     """Adds and changes customers as the file says; `hashes` are those of `hash_passwords`.
 

@@ -57,10 +57,16 @@ async def exempt(session: AsyncSession, contract_number: str, *, actor: str, why
 
 
 async def release(session: AsyncSession, contract_number: str, *, actor: str, why: str, now: datetime) -> None:
-    """Ends a hold, an exemption and a promise; raises `NotFound`."""
+    """Ends a hold, an exemption and a promise; raises `NotFound`, or `NotAllowed` where there is none."""
     contract_id = await contract_id_of(session, contract_number)
+    contract = await session.get_one(Contract, contract_id, populate_existing=True)
+    had_promise = await _release_promises(session, contract_id, now)
+    if not had_promise and contract.hold_since_at is None and contract.exempt_since_at is None:
+        raise NotAllowed(
+            f"Nothing protects contract {contract_number}: no hold, no exemption, no promise.",
+            f"Is it another contract? hradlo show {contract_number}",
+        )
     await _shield(session, contract_id, hold_since_at=None, exempt_since_at=None, shield_why="")
-    await _release_promises(session, contract_id, now)
     await _journal(session, "contract.released", contract_id, actor, why, now)
 
 
@@ -68,9 +74,10 @@ async def _shield(session: AsyncSession, contract_id: int, **values: object) -> 
     await session.execute(update(Contract).where(Contract.id == contract_id).values(**values))
 
 
-async def _release_promises(session: AsyncSession, contract_id: int, now: datetime) -> None:
+async def _release_promises(session: AsyncSession, contract_id: int, now: datetime) -> bool:
     standing = (Promise.contract_id == contract_id) & Promise.released_at.is_(None)
-    await session.execute(update(Promise).where(standing).values(released_at=now))
+    released = update(Promise).where(standing).values(released_at=now).returning(Promise.id)
+    return bool((await session.scalars(released)).all())
 
 
 async def _journal(

@@ -56,7 +56,7 @@ class Payment(Base):
     account: Mapped[str] = mapped_column(String(40))
     bank_ref: Mapped[str] = mapped_column(String(120))
     """The bank's stable id of the movement, or what stands for one (`banks/`)."""
-    booked_on: Mapped[date]
+    booked_on: Mapped[date] = mapped_column(index=True)
     amount: Mapped[Money] = mapped_column(Amount)
     variable_symbol: Mapped[str] = mapped_column(String(10), default="")
     specific_symbol: Mapped[str] = mapped_column(String(10), default="")

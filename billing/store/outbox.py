@@ -37,8 +37,11 @@ BULK = 2
 EXPIRED = "expired"
 """How `last_error` begins for a mail that was not sent because it was no longer true; nobody refused it."""
 IS_WAITING = Mail.sent_at.is_(None) & Mail.failed_at.is_(None)
-IS_GIVEN_UP = Mail.sent_at.is_(None) & Mail.failed_at.is_not(None)
-"""Refused for good, or expired. The index on `sent_at` finds the few that were never sent."""
+# The index on `sent_at` finds the few that were never sent.
+_IS_GIVEN_UP = Mail.sent_at.is_(None) & Mail.failed_at.is_not(None)
+IS_EXPIRED = _IS_GIVEN_UP & Mail.last_error.startswith(EXPIRED)
+IS_FAILED = _IS_GIVEN_UP & ~IS_EXPIRED & Mail.dismissed_at.is_(None)
+"""Refused for good, and nobody has looked at it."""
 _CHUNK_ROWS = 500
 _NO_DOMAIN = "hradlo.invalid"  # mails are written before a sender is set up, too
 _ERROR_LENGTH_MAX = 1_000

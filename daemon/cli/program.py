@@ -41,6 +41,7 @@ PLACES = {
     "product": "billing:products",
     "service": "billing:services",
     "payments": "payments:app",
+    "mails": "mails:app",
     "brake": "brake:app",
     "mikrotik": "mikrotik:app",
     "customer": "customers:app",

@@ -250,7 +250,7 @@ class World:
         now = self.clock.now()
         async with self.store.transaction() as session:
             sheet = read_customers(customers.read_bytes(), customers.name)
-            await import_customers(session, sheet, {}, actor=ACTOR, now=now)
+            await import_customers(session, sheet, {}, actor=ACTOR, now=now, language="cs")
             rows = read_services(services.read_bytes(), services.name)
             await import_services(session, rows, actor=ACTOR, today=self.now.date(), now=now)
         why = "the demo begins"

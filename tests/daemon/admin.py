@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,6 +92,11 @@ class Admin:
         path = self.folder / name
         path.write_text(text, encoding="utf-8")
         return str(path)
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """What no command does, or shows."""
+        with sqlite3.connect(self.database) as database:
+            return database.execute(statement).fetchall()
 
     def add_setting(self, section: str, line: str) -> None:
         text = self.config.read_text(encoding="utf-8")

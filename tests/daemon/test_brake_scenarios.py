@@ -158,7 +158,9 @@ async def _people(village: Village) -> None:
     )
     now = village.clock.now()
     async with village.store.transaction() as session:
-        await import_customers(session, read_customers(customers.encode(), "c.csv"), {}, actor="t", now=now)
+        await import_customers(
+            session, read_customers(customers.encode(), "c.csv"), {}, actor="t", now=now, language="cs"
+        )
         await import_services(session, read_services(services.encode(), "s.csv"), actor="t", today=now.date(), now=now)
     await village.release()
     rows = [f"2600{number},{number},2026-02-16,{DUE_ON},599.00,599.00\n" for number in (*READERS, SUSPENDED)]

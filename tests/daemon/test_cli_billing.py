@@ -1,6 +1,5 @@
 """`hradlo bill` and what belongs to it, as an admin types it."""
 
-import sqlite3
 from datetime import timedelta
 
 import pytest
@@ -16,8 +15,7 @@ from tests.daemon.admin import Admin
 def isp(admin: Admin) -> Admin:
     """Two services at 599 a month, from 2026-03-16 on (the day of the clock)."""
     admin.import_all()
-    with sqlite3.connect(admin.database) as database:
-        database.execute("UPDATE service SET billed_until_on = '2026-02-28'")
+    admin.sql("UPDATE service SET billed_until_on = '2026-02-28'")
     return admin
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sqlite3
 from datetime import date
 
 from billing.customers.passwords import verify_password
@@ -13,9 +12,8 @@ from tests.scenario import at
 
 
 def row_of(admin: Admin, columns: str) -> tuple[object, ...]:
-    with sqlite3.connect(admin.database) as database:
-        found: tuple[object, ...] = database.execute(f"SELECT {columns} FROM customer WHERE number = '1'").fetchone()
-        return found
+    (found,) = admin.sql(f"SELECT {columns} FROM customer WHERE number = '1'")
+    return found
 
 
 def test_a_new_password_is_printed_once_and_must_be_changed(admin: Admin) -> None:

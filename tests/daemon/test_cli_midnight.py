@@ -1,6 +1,5 @@
 """Just after midnight it is the ISP's day that counts: UTC still has yesterday, in another month here."""
 
-import sqlite3
 from datetime import date
 
 import pytest
@@ -25,8 +24,7 @@ def isp(admin: Admin) -> Admin:
 
 
 def days(admin: Admin, query: str) -> set[str]:
-    with sqlite3.connect(admin.database) as database:
-        return {row[0] for row in database.execute(query)}
+    return {row[0] for row in admin.sql(query)}
 
 
 def newest_fact(admin: Admin, key: str) -> set[str]:

@@ -102,7 +102,7 @@ class Deeds:
         now = world.clock.now()
         async with world.store.transaction() as session:
             sheet = read_customers(customers.encode(), "customers.csv")
-            await import_customers(session, sheet, {}, actor=ADMIN, now=now)
+            await import_customers(session, sheet, {}, actor=ADMIN, now=now, language="cs")
         await self._register(world.subscribers, str(BILLED_UNTIL_ON))
         await release(world.store, world.settings, world.clock, Verdict(), actor=ADMIN, why="")
         for months in (2, 1):  # what is not paid of what came before Hradlo

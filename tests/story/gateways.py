@@ -286,7 +286,7 @@ class ManyGateways:
 
         async def work(session: AsyncSession) -> None:
             people = read_customers(customers, "customers.csv")
-            await import_customers(session, people, {}, actor="test", now=now)
+            await import_customers(session, people, {}, actor="test", now=now, language="cs")
             await import_services(
                 session, read_services(services, "services.csv"), actor="test", today=now.date(), now=now
             )

@@ -145,7 +145,9 @@ async def test_a_customer_with_several_addresses_is_taken_and_the_report_says_wh
 async def test_a_company_has_its_numbers_and_a_file_without_those_columns_leaves_them(store: Store) -> None:
     text = f"{HEADER.strip()},company_id,vat_id\n{JANA},27082440,CZ27082440\n"
     async with store.transaction() as session:
-        await import_customers(session, read_customers(text.encode(), "c.csv"), {}, actor="admin:test", now=NOW)
+        await import_customers(
+            session, read_customers(text.encode(), "c.csv"), {}, actor="admin:test", now=NOW, language="cs"
+        )
     assert await bring(store, JANA) == Report(unchanged=1)
 
     jana = (await customers(store))["1"]

@@ -106,6 +106,15 @@ async def test_a_release_ends_every_shield(contracts: Store) -> None:
     assert (await entries(contracts))[-1][:4] == ("contract.released", "jan", "solved", 1)
 
 
+async def test_where_nothing_protects_there_is_nothing_to_release(contracts: Store) -> None:
+    await make_promise(contracts, date(2026, 4, 10), "1002")
+    async with contracts.transaction() as session:
+        with pytest.raises(NotAllowed, match="Nothing protects contract 1001"):
+            await release(session, "1001", actor="jan", why="", now=NOW)
+
+    assert [action for action, *_ in await entries(contracts)] == ["promise.made"]
+
+
 async def test_the_engine_finds_out_what_an_admin_did(contracts: Store) -> None:
     await make_promise(contracts, TODAY)
     async with contracts.reading() as session:
