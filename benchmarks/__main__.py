@@ -10,6 +10,7 @@ import importlib
 import logging
 import os
 import platform
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ["PATH"] += ":/usr/sbin:/sbin"  # where Debian has nginx and nft, and a plain user's PATH has not
     load_before = os.getloadavg()[0]
     rows, not_measured = _measured(asked.names or NAMES, QUICK if asked.quick else 1.0)
-    print_table(replace(row, goal="") if asked.quick else row for row in rows)
+    print_table(rows)
     for line in not_measured:
         print(f"Not measured: {line}.")
     print(_machine(load_before))
@@ -65,7 +66,12 @@ def _measured(names: Sequence[str], scale: float) -> tuple[list[Row], list[str]]
             left_out.append(f"{name}, it {lack}")
         else:
             print(f"{name} …", flush=True)
-            rows += module.run(scale)
+            begun_at = time.monotonic()
+            found = [row if scale == 1 else replace(row, goal="") for row in module.run(scale)]
+            for row in found:  # at once, so that a run that is stopped has told something
+                print(f"    {row}")
+            print(f"    took {time.monotonic() - begun_at:.0f} s", flush=True)
+            rows += found
     return rows, left_out
 
 

@@ -7,7 +7,6 @@ a process of its own, whose largest memory is told, too.
 
 import asyncio
 import json
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 from sqlalchemy import insert
 
 from benchmarks.isp import count_on
+from benchmarks.measuring import peak_memory_mb
 from benchmarks.table import Row
 from billing.customers.tables import Contract, Customer
 from billing.invoicing.run import bill
@@ -146,5 +146,4 @@ def _write_the_same_rows(whole: Path, bare: Path) -> float:
 if __name__ == "__main__":
     collect_rarely()  # as the command does
     took, made = asyncio.run(_bill(sys.argv[1]))
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": took, "invoices": made, "memory_mb": peak_mb}))
+    print(json.dumps({"seconds": took, "invoices": made, "memory_mb": peak_memory_mb()}))

@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import ModuleType
 
 from config.clock import monotonic_seconds
@@ -25,6 +26,15 @@ def missing(benchmark: ModuleType) -> str:
 def percentile(values: Sequence[float], percent: float) -> float:
     """The smallest of the values that so many per cent do not exceed (nearest rank)."""
     return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
+
+
+def peak_memory_mb(process: int | None = None) -> float:
+    """The largest memory of a process, or of this one, in MB (10^6 bytes).
+
+    Not from `getrusage`: there, a new process begins with the memory of the one that started it.
+    """
+    lines = Path(f"/proc/{process or 'self'}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e6
 
 
 def until(what: str, is_so: Callable[[], bool]) -> None:

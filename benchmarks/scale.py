@@ -18,6 +18,7 @@ from pathlib import Path
 
 from benchmarks.gateway import SETTINGS, command, wait_until_enforced
 from benchmarks.isp import Subscriber, fill, subscribers
+from benchmarks.measuring import peak_memory_mb
 from benchmarks.table import Row
 from billing.dunning.facts import Stage
 from config.clock import SystemClock, monotonic_seconds
@@ -86,7 +87,7 @@ def _measured(size: int, idle_seconds: float) -> _Cost:
         before = _processor_seconds(engine)
         time.sleep(idle_seconds)
         idle_percent = 100 * max(_processor_seconds(engine) - before, _TICK_SECONDS) / idle_seconds
-        return _Cost(started, healed, _peak_megabytes(engine), idle_percent)
+        return _Cost(started, healed, peak_memory_mb(engine), idle_percent)
 
 
 @contextmanager
@@ -113,8 +114,3 @@ def _start(folder: Path, topology: Topology) -> int:
 def _processor_seconds(process: int) -> float:
     fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
     return (int(fields[11]) + int(fields[12])) * _TICK_SECONDS
-
-
-def _peak_megabytes(process: int) -> float:
-    lines = Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000

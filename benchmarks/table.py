@@ -24,6 +24,18 @@ class Row:
     """Empty when the figure is told for comparison only."""
     is_met: bool = True
 
+    def __str__(self) -> str:
+        goal = f"goal {self.goal}: {self.verdict}" if self.goal else ""
+        return "; ".join(filter(None, (f"{self.name}: {self.measured}", self.beside, self.ratio_text, goal)))
+
+    @property
+    def measured(self) -> str:
+        return f"{_figure(self.value)} {self.unit}"
+
+    @property
+    def ratio_text(self) -> str:
+        return "" if self.ratio is None else f"{self.ratio:.2f}"
+
     @property
     def verdict(self) -> str:
         return "" if not self.goal else "met" if self.is_met else "missed"
@@ -35,10 +47,9 @@ def print_table(rows: Iterable[Row]) -> None:
     for heading in HEADINGS:
         table.add_column(heading, justify="right" if heading in ("measured", "ratio") else "left", overflow="fold")
     for row in rows:
-        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
         colour = "red" if row.verdict == "missed" else "green"
         verdict = f"[{colour}]{row.verdict}[/]" if row.verdict else ""
-        table.add_row(row.name, f"{_figure(row.value)} {row.unit}", row.beside, ratio, row.goal, verdict)
+        table.add_row(row.name, row.measured, row.beside, row.ratio_text, row.goal, verdict)
     console = Console()
     (console if console.is_terminal else Console(width=PLAIN_WIDTH)).print(table)
 

@@ -90,11 +90,11 @@ async def _to_correct(
     left = (await session.scalars(query.order_by(InvoiceLine.position))).all()
     chosen = [line for line in left if not positions or line.position in positions]
     missing = sorted(set(positions) - {line.position for line in chosen})
-    if missing or not chosen:
+    if missing or not any(line.total for line in chosen):
         what = (
             f"lines {', '.join(map(str, missing))} of invoice {number}" if missing else f"anything of invoice {number}"
         )
-        raise NotAllowed(f"There is no giving back {what}: no such line, or given back already.")
+        raise NotAllowed(f"There is no giving back {what}: no such line, given back already, or free.")
     return invoice, chosen
 
 

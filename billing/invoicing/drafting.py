@@ -60,13 +60,17 @@ class InvoiceDraft:
 
 
 def draft(contract_id: int, items: Sequence[Item], rate_of: Callable[[str], int]) -> InvoiceDraft | None:
-    """An invoice of these items; `rate_of` knows the basis points of a VAT category. None for nothing to pay."""
-    charged = [item for item in items if item.total]
-    if not charged:
+    """An invoice of these items; `rate_of` knows the basis points of a VAT category. None for nothing to pay.
+
+    A free period stands on no invoice. Goods that were given away do, on the next one that is to be paid: it is the
+    receipt that a warranty claim needs.
+    """
+    shown = [item for item in items if item.total or item.sale_id is not None]
+    if not any(item.total for item in shown):
         return None
-    rates = [(item.vat_category, rate_of(item.vat_category)) for item in charged]
-    splits, groups = split([(rate, item.total) for rate, item in zip(rates, charged, strict=True)])
-    lines = tuple(DraftLine(*each) for each in zip(charged, rates, splits, strict=True))
+    rates = [(item.vat_category, rate_of(item.vat_category)) for item in shown]
+    splits, groups = split([(rate, item.total) for rate, item in zip(rates, shown, strict=True)])
+    lines = tuple(DraftLine(*each) for each in zip(shown, rates, splits, strict=True))
     return InvoiceDraft(contract_id, lines, groups)
 
 

@@ -1,6 +1,5 @@
 """Commands that make invoices: bill, credit, sell, unsell, product, service."""
 
-from datetime import date
 from functools import partial
 from typing import Any
 
@@ -17,8 +16,8 @@ from billing.money import Money
 from billing.services import contracts
 from billing.store.engine import Store
 from config.counting import counted
-from config.errors import InputRejected, Problem
 from daemon.cli.context import Context, JsonOption, WhyOption, out, run
+from daemon.cli.typed import given, needed
 from daemon.contract_report import SERVICE_COLUMNS
 from daemon.engine_lock import engine_state
 from daemon.terminal import console, table
@@ -49,7 +48,7 @@ def bill(
 
 async def _bill(context: Context, store: Store, *, text: str, dry_run: bool, far: bool, quiet: bool) -> Totals:
     now, settings = context.clock.now(), context.settings
-    until_on = _day(text, "--date") or context.today
+    until_on = given(iso_date, text, "--date") or context.today
     done = Totals()
     if not dry_run and engine_state(settings.daemon.runtime_directory) == "running":
         require_believed_clock(settings.daemon.state_directory, context.clock)
@@ -146,10 +145,10 @@ def sell(
                 session,
                 contract,
                 product,
-                unit_price=_money(price, "--price"),
+                unit_price=given(Money.parse, price, "--price"),
                 quantity=quantity,
                 serial_number=serial_number,
-                supplied_on=_day(on, "--on") or context.today,
+                supplied_on=given(iso_date, on, "--on") or context.today,
                 actor=context.actor,
                 now=context.clock.now(),
             )
@@ -197,8 +196,8 @@ def set_product(
                 name,
                 vat_category=vat or None,
                 bills_suspended=bills_suspended,
-                price=_money(price, "--price"),
-                valid_from_on=_day(from_, "--from") or context.today,
+                price=given(Money.parse, price, "--price"),
+                valid_from_on=given(iso_date, from_, "--from") or context.today,
                 actor=context.actor,
                 now=context.clock.now(),
             )
@@ -255,7 +254,7 @@ def list_services(contract: str, json: bool = JsonOption) -> None:
 @services.command()
 def stop(service: int, on: str = typer.Option(..., metavar="DAY", help="The last day."), why: str = WhyOption) -> None:
     """Ends a service."""
-    ends_on = _day(on, "--on")
+    ends_on = given(iso_date, on, "--on")
     assert ends_on is not None
     advice = _change(contracts.stop, service, ends_on=ends_on, why=why)
     typer.echo(" ".join(filter(None, [f"Service {service} ends {ends_on}.", advice])))
@@ -269,14 +268,20 @@ def pause(
     why: str = WhyOption,
 ) -> None:
     """Does not bill a service for some days."""
-    _change(contracts.pause, service, from_on=_day(from_, "--from"), until_on=_day(until, "--until"), why=why)
+    _change(
+        contracts.pause,
+        service,
+        from_on=given(iso_date, from_, "--from"),
+        until_on=given(iso_date, until, "--until"),
+        why=why,
+    )
     typer.echo(f"Service {service} is paused from {from_}.")
 
 
 @services.command()
 def resume(service: int, on: str = typer.Option(..., metavar="DAY", help="The first day that is billed.")) -> None:
     """Ends a pause."""
-    _change(contracts.resume, service, on=_day(on, "--on"))
+    _change(contracts.resume, service, on=given(iso_date, on, "--on"))
     typer.echo(f"Service {service} is billed again from {on}.")
 
 
@@ -288,7 +293,13 @@ def price(
     why: str = WhyOption,
 ) -> None:
     """Agrees a price for one service."""
-    _change(contracts.set_price, service, _money(amount, "AMOUNT"), valid_from_on=_day(from_, "--from"), why=why)
+    _change(
+        contracts.set_price,
+        service,
+        needed(Money.parse, amount, "AMOUNT"),
+        valid_from_on=needed(iso_date, from_, "--from"),
+        why=why,
+    )
     typer.echo(f"Service {service} costs {amount} from {from_}.")
 
 
@@ -306,7 +317,7 @@ def billed(
     why: str = WhyOption,
 ) -> None:
     """Says until when another program has invoiced a service: Hradlo goes on from the next day."""
-    _change(contracts.set_billed_until, service, _day(until, "--until"), why=why)
+    _change(contracts.set_billed_until, service, given(iso_date, until, "--until"), why=why)
     typer.echo(f"Service {service} counts as invoiced until {until}.")
 
 
@@ -316,17 +327,3 @@ def _change(change: Any, *arguments: Any, **named: Any) -> Any:
             return await change(session, *arguments, **named, actor=context.actor, now=context.clock.now())
 
     return run(work)
-
-
-def _day(text: str, place: str) -> date | None:
-    try:
-        return iso_date(text) if text else None
-    except ValueError as error:
-        raise InputRejected("Nothing was changed.", [Problem(place, str(error))]) from None
-
-
-def _money(text: str, place: str) -> Money | None:
-    try:
-        return Money.parse(text) if text else None
-    except ValueError as error:
-        raise InputRejected("Nothing was changed.", [Problem(place, str(error))]) from None

@@ -17,11 +17,12 @@ from billing.money import Money
 from billing.store import journal
 from billing.store.engine import Store
 from config.counting import counted
-from config.errors import InputRejected, NotAllowed, Problem
+from config.errors import NotAllowed
 from config.settings import Settings
 from daemon.braking import Verdict
 from daemon.braking import release as release_held
 from daemon.cli.context import Context, JsonOption, current, out, run
+from daemon.cli.typed import given
 from daemon.deciding import Decider, Known
 from daemon.engine_lock import engine_state
 from daemon.terminal import table
@@ -211,10 +212,7 @@ def undo(
     why: str = RequiredWhy,
 ) -> None:
     """Gives everybody whom a run restricted the line back, and protects them for some days."""
-    try:
-        until_on = iso_date(until) if until else None
-    except ValueError as error:
-        raise InputRejected("Nothing was undone.", [Problem("--until", str(error))]) from None
+    until_on = given(iso_date, until, "--until")
     done = run(lambda context, store: _undo(context, store, run_id, until_on, why))
     current.ring()
     contracts = counted(len(done.contracts), f"contract of run {run_id} is", f"contracts of run {run_id} are")

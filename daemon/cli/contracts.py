@@ -14,8 +14,8 @@ from billing.dunning.rules import WORDS
 from billing.importing import iso_date
 from billing.store.engine import Store
 from config.counting import counted
-from config.errors import InputRejected, Problem
 from daemon.cli.context import Context, JsonOption, WhyOption, current, out, run
+from daemon.cli.typed import needed
 from daemon.contract_report import ContractReport, report
 from daemon.terminal import table
 
@@ -68,10 +68,7 @@ def promise(
     contract: str, until: str = typer.Option(..., help="The last protected day, like 2026-12-24."), why: str = WhyOption
 ) -> None:
     """Nothing happens to the contract up to and including a day."""
-    try:
-        until_on = iso_date(until)
-    except ValueError as error:
-        raise InputRejected("The promise was not made.", [Problem("--until", str(error))]) from None
+    until_on = needed(iso_date, until, "--until")
 
     async def write(session: AsyncSession, context: Context) -> None:
         now = context.clock.now()

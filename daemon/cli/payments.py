@@ -1,6 +1,5 @@
 """Commands about money that came: payments import|unmatched|assign|unassign|ignore|return|record."""
 
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from config.counting import counted
 from config.errors import NotAllowed
 from daemon.cli.context import Context, JsonOption, WhyOption, current, out, run
 from daemon.cli.files import FileArgument, file_bytes
+from daemon.cli.typed import given, needed
 from daemon.terminal import table
 
 app = typer.Typer(help="Payments: from bank statements, in cash, and what a person says about them.")
@@ -210,7 +210,7 @@ def return_(
             session,
             payment_id,
             return_id=number,
-            on=_day(on) if on else None,
+            on=given(iso_date, on, "--on"),
             why=why,
             actor=context.actor,
             now=context.clock.now(),
@@ -227,10 +227,12 @@ def record(contract: str, amount: str, on: str = DayOption, why: str = WhyOption
     async def work(context: Context, session: AsyncSession) -> str:
         now = context.clock.now()
         today = context.today
-        day = _day(on) if on else today
+        day = given(iso_date, on, "--on") or today
         if day > today:
             raise NotAllowed(f"{day} has not come yet.", "Write down what was paid, not what will be.")
-        found = await payments.record(session, contract, _money(amount), on=day, why=why, actor=context.actor, now=now)
+        found = await payments.record(
+            session, contract, needed(Money.parse, amount, "AMOUNT"), on=day, why=why, actor=context.actor, now=now
+        )
         return f"Contract {contract} paid {amount}: {found.why}."
 
     _write(work)
@@ -255,17 +257,3 @@ def _waiting_id(text: str) -> tuple[bool, int]:
     if not digits.isascii() or not digits.isdigit():
         raise NotAllowed(f"{text!r} is no id.", "`hradlo payments unmatched` lists them: 17 is a payment, R5 a return.")
     return digits != text, int(digits)
-
-
-def _day(text: str) -> date:
-    try:
-        return iso_date(text)
-    except ValueError as error:
-        raise NotAllowed(f"{error}.") from error
-
-
-def _money(text: str) -> Money:
-    try:
-        return Money.parse(text)
-    except ValueError as error:
-        raise NotAllowed(f"{error}.") from error

@@ -3,16 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, time
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.passwords import hash_password, made_password
 from billing.dunning.operations import contract_id_of
-from billing.importing import iso_date
 from billing.money import Money
 from billing.store.engine import Store
 from billing.voip import decks, months, operations, topping_up
@@ -21,9 +18,10 @@ from billing.voip.deck_file import words
 from billing.voip.numbers import Nature
 from billing.voip.operations import Price
 from billing.voip.tables import VoipNumber
-from config.errors import InputRejected, NotAllowed, NotFound, Problem
+from config.errors import NotAllowed, NotFound
 from daemon.cli import voip_calls, voip_decks
 from daemon.cli.context import Context, JsonOption, WhyOption, out, run
+from daemon.cli.typed import given, needed
 from daemon.terminal import table
 
 app = typer.Typer(no_args_is_help=True, help="Telephone numbers, what calls cost, credit.")
@@ -187,7 +185,7 @@ def price(
     """What calls to a number cost."""
 
     async def work(context: Context, store: Store) -> Price:
-        instant = _instant(context, at) if at else context.clock.now()
+        instant = voip_decks.instant_of(context, at)
         async with store.reading() as session:
             try:
                 found = await operations.price_of(session, number, context.settings, deck=deck, at=instant)
@@ -241,14 +239,15 @@ def allow(
     """Lets a number top up more in one month; said again, the new amount counts."""
 
     async def work(context: Context, session: AsyncSession, row: VoipNumber) -> None:
+        now, first_on = context.clock.now(), given(months.first_day, month, "--month")
         await topping_up.allow(
             session,
             row,
-            _amount(amount, Money.parse),
-            month=_month(month, context.clock.now(), context.settings.zone),
+            needed(Money.parse, amount, "AMOUNT"),
+            month=f"{first_on:%Y-%m}" if first_on else months.of(now, context.settings.zone),
             why=why,
             actor=context.actor,
-            now=context.clock.now(),
+            now=now,
         )
 
     allowed = _change(number, work)
@@ -267,7 +266,7 @@ def credit(
         await operations.correct(
             session,
             row,
-            _amount(amount, Credit.parse),
+            needed(Credit.parse, amount, "AMOUNT"),
             context.settings,
             why=why,
             actor=context.actor,
@@ -287,24 +286,3 @@ def _change(number: str, change: Callable[[Context, AsyncSession, VoipNumber], A
             return row.number
 
     return run(work)
-
-
-def _amount(text: str, parse: Callable[[str], Any]) -> Any:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise InputRejected("Nothing was changed.", [Problem("AMOUNT", str(error))]) from None
-
-
-def _month(text: str, now: datetime, zone: ZoneInfo) -> str:
-    try:
-        return f"{months.first_day(text):%Y-%m}" if text else months.of(now, zone)
-    except ValueError as error:
-        raise InputRejected("Nothing was changed.", [Problem("--month", str(error))]) from None
-
-
-def _instant(context: Context, text: str) -> datetime:
-    try:
-        return datetime.combine(iso_date(text), time(), context.settings.zone)
-    except ValueError as error:
-        raise InputRejected("Nothing was looked up.", [Problem("--at", str(error))]) from None

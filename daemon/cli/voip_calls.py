@@ -14,10 +14,10 @@ from billing.voip.calls_csv import as_csv
 from billing.voip.settling import COUNTS, Recorded
 from billing.voip.tables import VoipCall
 from config.counting import counted
-from config.errors import InputRejected, Problem
 from config.settings import Settings
 from daemon.cli.context import Context, JsonOption, WhyOption, current, out, run
 from daemon.cli.files import FileArgument, file_bytes
+from daemon.cli.typed import given
 from daemon.terminal import table
 
 app = typer.Typer(no_args_is_help=True, help="Calls, what they cost, and those that wait for you.")
@@ -56,7 +56,8 @@ def list_calls(
 
     async def work(context: Context, store: Store) -> tuple[list[VoipCall], Settings]:
         settings = context.settings
-        from_at, until_at = _bounds(month, settings)
+        first_on = given(months.first_day, month, "--month")
+        from_at, until_at = months.bounds(first_on, settings.zone) if first_on else (None, None)
         async with store.reading() as session:
             row = await operations.find(session, number, settings.isp.country)
             return await operations.calls(session, row.id, from_at=from_at, until_at=until_at), settings
@@ -157,10 +158,3 @@ def _as_json(call: VoipCall, settings: Settings) -> dict[str, Any]:
         "source": call.source,
         "uid": call.uid,
     }
-
-
-def _bounds(month: str, settings: Settings) -> months.Bounds | tuple[None, None]:
-    try:
-        return months.bounds(months.first_day(month), settings.zone) if month else (None, None)
-    except ValueError as error:
-        raise InputRejected("Nothing was listed.", [Problem("--month", str(error))]) from None

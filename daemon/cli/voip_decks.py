@@ -14,9 +14,10 @@ from billing.voip.deck_file import Change, Changes, words
 from billing.voip.decks import DeckReport
 from billing.voip.rating import Rate
 from config.counting import counted
-from config.errors import InputRejected, NotFound, Problem
+from config.errors import NotFound
 from daemon.cli.context import Context, JsonOption, out, run
 from daemon.cli.files import DryRunOption, FileArgument, file_bytes
+from daemon.cli.typed import given, needed
 from daemon.terminal import table
 
 app = typer.Typer(no_args_is_help=True, help="Prices of calls.")
@@ -43,7 +44,7 @@ def import_(
                 data,
                 file.name,
                 context.settings,
-                valid_from_on=_day(valid_from, "--valid-from"),
+                valid_from_on=needed(iso_date, valid_from, "--valid-from"),
                 name=name,
                 dry_run=dry_run,
                 actor=context.actor,
@@ -133,8 +134,7 @@ def show(
     """The prices of a deck."""
 
     async def work(context: Context, store: Store) -> list[Rate]:
-        now = context.clock.now()
-        instant = datetime.combine(_day(at, "--at"), time(), context.settings.zone) if at else now
+        instant = instant_of(context, at)
         async with store.reading() as session:
             deck = await decks.deck_at(session, name, instant)
         if deck is None:
@@ -164,8 +164,7 @@ def _rate_as_json(rate: Rate) -> dict[str, Any]:
     }
 
 
-def _day(text: str, place: str) -> Any:
-    try:
-        return iso_date(text)
-    except ValueError as error:
-        raise InputRejected("Nothing was done.", [Problem(place, str(error))]) from None
+def instant_of(context: Context, at: str) -> datetime:
+    """The beginning of the day in `--at`; without it, now."""
+    day = given(iso_date, at, "--at")
+    return datetime.combine(day, time(), context.settings.zone) if day else context.clock.now()

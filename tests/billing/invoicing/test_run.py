@@ -251,22 +251,55 @@ async def document_of(store: Store, number: str) -> Document:
         return (await documents(session, [invoice_id]))[0]
 
 
-async def test_sold_goods_are_on_the_next_invoice_with_their_serial_number_once(each_store: Store) -> None:
-    await add(each_store)
-    async with each_store.transaction() as session:
+async def sell(store: Store, price: Money, serial_number: str, quantity: int = 1) -> None:
+    """A router, to the only contract."""
+    async with store.transaction() as session:
         goods = Product(kind="goods", name="Router")
         session.add(goods)
         await session.flush()
         contract_id = await session.scalar(select(Contract.id))
         assert contract_id
-        sale = {"contract_id": contract_id, "product_id": goods.id, "unit_price": Money(990_00)}
-        session.add(Sale(**sale, quantity=2, serial_number="SN1 SN2", supplied_on=MARCH))
+        sale = {"contract_id": contract_id, "product_id": goods.id, "unit_price": price}
+        session.add(Sale(**sale, quantity=quantity, serial_number=serial_number, supplied_on=MARCH))
+
+
+async def test_sold_goods_are_on_the_next_invoice_with_their_serial_number_once(each_store: Store) -> None:
+    await add(each_store)
+    await sell(each_store, Money(990_00), "SN1 SN2", quantity=2)
 
     await run_bill(each_store)
     await run_bill(each_store, date(2026, 4, 1), NOW + timedelta(days=31))
 
     sold = [each for each in await lines(each_store) if each.serial_number]
     assert [(each.serial_number, each.total) for each in sold] == [("SN1 SN2", Money(1980_00))]
+
+
+async def test_goods_that_were_given_away_are_on_the_next_invoice_that_is_to_be_paid(each_store: Store) -> None:
+    await add(each_store, price=0)
+    await sell(each_store, ZERO, "SN1")
+    assert (await run_bill(each_store)).invoices == 0
+    await add(each_store, product="TV", kind="other", price=100_00, starts_on=date(2026, 4, 1))
+
+    await run_bill(each_store, date(2026, 4, 1), NOW + timedelta(days=31))
+
+    assert [(each.text, each.serial_number, each.total) for each in await lines(each_store)] == [
+        ("TV", "", Money(100_00)),
+        ("Router", "SN1", ZERO),
+    ]
+    await require_sound(each_store)
+
+
+async def test_goods_that_were_given_away_can_not_be_given_back_alone(store: Store) -> None:
+    await add(store)
+    await sell(store, ZERO, "SN1")
+    await run_bill(store)
+
+    with pytest.raises(NotAllowed, match="or free"):
+        await give_back(store, positions=[2])
+    await give_back(store)
+    with pytest.raises(NotAllowed, match="given back already"):
+        await give_back(store)
+    await require_sound(store)
 
 
 async def test_a_product_that_is_skipped_while_suspended_leaves_the_period_out(store: Store) -> None:
