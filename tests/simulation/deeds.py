@@ -6,6 +6,7 @@ repeat a command whose process was killed; what somebody does in a browser is si
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import date, timedelta
 from random import Random
 from typing import TYPE_CHECKING
@@ -323,7 +324,8 @@ class Deeds:
                     if kind == "promise":
                         await dunning.promise(session, number, until_on=until_on, today=today, **words)  # type: ignore[arg-type]
                     else:
-                        await getattr(dunning, kind)(session, number, **words)
+                        with suppress(NotAllowed):  # nothing protects it, or it was released before a kill
+                            await getattr(dunning, kind)(session, number, **words)
 
         self._list.append(job)
         await self._do_what_must_be_done()
