@@ -45,18 +45,9 @@ class InvoiceDraft:
     contract_id: int
     lines: tuple[DraftLine, ...]
     groups: dict[Rate, Split]
-
-    @property
-    def total(self) -> Money:
-        return self.base + self.vat
-
-    @property
-    def base(self) -> Money:
-        return Money.total(group.base for group in self.groups.values())
-
-    @property
-    def vat(self) -> Money:
-        return Money.total(group.vat for group in self.groups.values())
+    base: Money
+    vat: Money
+    total: Money
 
 
 def draft(contract_id: int, items: Sequence[Item], rate_of: Callable[[str], int]) -> InvoiceDraft | None:
@@ -71,7 +62,9 @@ def draft(contract_id: int, items: Sequence[Item], rate_of: Callable[[str], int]
     rates = [(item.vat_category, rate_of(item.vat_category)) for item in shown]
     splits, groups = split([(rate, item.total) for rate, item in zip(rates, shown, strict=True)])
     lines = tuple(DraftLine(*each) for each in zip(shown, rates, splits, strict=True))
-    return InvoiceDraft(contract_id, lines, groups)
+    base = Money.total([group.base for group in groups.values()])
+    vat = Money.total([group.vat for group in groups.values()])
+    return InvoiceDraft(contract_id, lines, groups, base, vat, base + vat)
 
 
 def item_of(charge: Charge, name: str, product_id: int, vat_category: str) -> Item:

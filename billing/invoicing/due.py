@@ -41,14 +41,24 @@ async def _add_services(session: AsyncSession, due: Mapping[int, Due], until_on:
     lines = strictest_lines()
     rows = (
         await session.execute(
-            select(Service, Product, lines.c.state)
-            .join(Product, Product.id == Service.product_id)
+            select(
+                Service.id,
+                Service.contract_id,
+                Service.product_id,
+                Service.starts_on,
+                Service.ends_on,
+                Service.period_months,
+                Service.billed_until_on,
+                lines.c.state,
+            )
             .outerjoin(lines, lines.c.contract_id == Service.contract_id)
             .where(Service.contract_id.in_(due), Service.starts_on <= until_on)
             .order_by(Service.contract_id, Service.id)
         )
     ).all()
-    service_ids = [service.id for service, _, _ in rows]
+    service_ids = [row.id for row in rows]
+    product_ids = {row.product_id for row in rows}
+    products = {each.id: each for each in await session.scalars(select(Product).where(Product.id.in_(product_ids)))}
     agreed = await _dated(
         session,
         select(ServicePrice.service_id, ServicePrice.valid_from_on, ServicePrice.price)
@@ -58,26 +68,27 @@ async def _add_services(session: AsyncSession, due: Mapping[int, Due], until_on:
     listed = await _dated(
         session,
         select(ProductPrice.product_id, ProductPrice.valid_from_on, ProductPrice.price)
-        .where(ProductPrice.product_id.in_({product.id for _, product, _ in rows}))
+        .where(ProductPrice.product_id.in_(product_ids))
         .order_by(ProductPrice.valid_from_on),
     )
     pauses = await _pauses(session, service_ids)
-    for service, product, line in rows:
+    for service_id, contract_id, product_id, starts_on, ends_on, period_months, billed_until_on, line in rows:
+        product = products[product_id]
         terms = Terms(
-            service_id=service.id,
-            starts_on=service.starts_on,
-            ends_on=service.ends_on,
-            period_months=service.period_months,
-            billed_until_on=service.billed_until_on,
-            prices=tuple(agreed[service.id]),
-            list_prices=tuple(listed[product.id]),
-            pauses=tuple(pauses[service.id]),
+            service_id=service_id,
+            starts_on=starts_on,
+            ends_on=ends_on,
+            period_months=period_months,
+            billed_until_on=billed_until_on,
+            prices=tuple(agreed[service_id]),
+            list_prices=tuple(listed[product_id]),
+            pauses=tuple(pauses[service_id]),
             is_skipped=line == "suspended" and not product.bills_suspended,
         )
+        of_contract = due[contract_id]
         for charge in due_charges(terms, until_on):
-            of_contract = due[service.contract_id]
-            of_contract.items.append(item_of(charge, product.name, product.id, product.vat_category))
-            of_contract.billed_until[service.id] = charge.until_on
+            of_contract.items.append(item_of(charge, product.name, product_id, product.vat_category))
+            of_contract.billed_until[service_id] = charge.until_on
 
 
 async def _dated(session: AsyncSession, query: Select[int, date, Money]) -> Dated:

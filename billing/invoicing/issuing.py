@@ -14,6 +14,7 @@ from billing.invoicing.drafting import InvoiceDraft
 from billing.invoicing.tables import Invoice, InvoiceLine, InvoiceVat, Sale
 from billing.payments import ledger
 from billing.store import journal
+from billing.store.bulk import execute_many
 from config.settings import Settings
 
 _INVOICE, _LINE = cast(Table, Invoice.__table__), cast(Table, InvoiceLine.__table__)
@@ -46,7 +47,8 @@ async def issue(
     buyers = await parties.buyers_of(session, {draft.contract_id for draft in drafts}, settings.isp.country)
     kept = await parties.keep(session, [seller, *buyers.values()])
     due_on = issued_on + timedelta(days=settings.invoicing.due_days)
-    await session.execute(
+    await execute_many(
+        session,
         insert(_INVOICE),
         [
             {
@@ -88,7 +90,7 @@ async def _ids(session: AsyncSession, numbers: Sequence[str]) -> dict[str, int]:
 
 async def _write_lines(session: AsyncSession, issued: Sequence[Issued]) -> None:
     lines = [_line(one, position) for one in issued for position in range(len(one.draft.lines))]
-    await session.execute(insert(_LINE), lines)
+    await execute_many(session, insert(_LINE), lines)
     groups = [
         {
             "invoice_id": one.id,
@@ -100,7 +102,7 @@ async def _write_lines(session: AsyncSession, issued: Sequence[Issued]) -> None:
         for one in issued
         for (category, points), group in one.draft.groups.items()
     ]
-    await session.execute(insert(_VAT), groups)
+    await execute_many(session, insert(_VAT), groups)
 
 
 def _line(one: Issued, position: int) -> dict[str, Any]:
@@ -142,7 +144,8 @@ async def _mark_sales(session: AsyncSession, issued: Sequence[Issued]) -> None:
         .where(_LINE.c.invoice_id == bindparam("of_invoice"), _LINE.c.position == bindparam("of_position"))
         .scalar_subquery()
     )
-    await session.execute(update(_SALE).where(_SALE.c.id == bindparam("of_sale")).values(line_id=line_id), sold)
+    marking = update(_SALE).where(_SALE.c.id == bindparam("of_sale")).values(line_id=line_id)
+    await execute_many(session, marking, sold)
 
 
 def _fact(one: Issued, issued_on: date) -> ledger.MoneyFact:

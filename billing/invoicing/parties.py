@@ -4,18 +4,33 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Self, cast
 
-from sqlalchemy import insert, select
+from sqlalchemy import Table, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.tables import Contract, Customer
 from billing.importing import in_chunks
 from billing.invoicing.documents.document import Party as PartyValue
 from billing.invoicing.tables import Party
+from billing.store.bulk import execute_many
 from config.settings import Isp
 
+_PARTY = cast(Table, Party.__table__)
 _FIELDS = tuple(field.name for field in fields(PartyValue))
+_OF_CUSTOMER = (
+    Customer.name,
+    Customer.street,
+    Customer.city,
+    Customer.postal_code,
+    Customer.company_id,
+    Customer.vat_id,
+    Customer.email,
+    Customer.phone,
+    Customer.number,
+)
+_NAMES = tuple(column.key for column in _OF_CUSTOMER)
+"""The same of a customer and of a party."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +79,13 @@ async def buyers_of(session: AsyncSession, contract_ids: Iterable[int], country:
     found: dict[int, Snapshot] = {}
     for chunk in in_chunks(sorted(contract_ids)):
         rows = await session.execute(
-            select(Contract.id, Customer)
+            select(Contract.id, Customer.language, *_OF_CUSTOMER)
             .join(Customer, Customer.id == Contract.customer_id)
             .where(Contract.id.in_(chunk))
         )
-        for contract_id, customer in rows:
-            party = PartyValue(
-                name=customer.name,
-                street=customer.street,
-                city=customer.city,
-                postal_code=customer.postal_code,
-                country=country,
-                company_id=customer.company_id,
-                vat_id=customer.vat_id,
-                email=customer.email,
-                phone=customer.phone,
-                number=customer.number,
-            )
-            found[contract_id] = Snapshot(party, language=customer.language)
+        for contract_id, language, *values in rows:
+            party = PartyValue(**dict(zip(_NAMES, values, strict=True)), country=country)
+            found[contract_id] = Snapshot(party, language=language)
     return found
 
 
@@ -92,7 +96,7 @@ async def keep(session: AsyncSession, snapshots: Iterable[Snapshot]) -> dict[Sna
     known = await _known(session, hashes.values())
     new = [{"sha256": sha256, "content": contents[each]} for each, sha256 in hashes.items() if sha256 not in known]
     if new:
-        await session.execute(insert(Party), new)
+        await execute_many(session, insert(_PARTY), new)
         known = await _known(session, hashes.values())
     return {each: known[sha256] for each, sha256 in hashes.items()}
 

@@ -28,6 +28,7 @@ from billing.money import ZERO, Money
 from billing.payments.operations import use_credit
 from billing.services.tables import Service
 from billing.store import journal
+from billing.store.bulk import execute_many
 from billing.store.engine import Store
 from config.counting import counted
 from config.days import day_of
@@ -185,7 +186,7 @@ async def _advance(session: AsyncSession, due: Sequence[Due]) -> None:
     if rows:
         table = Service.__table__
         moving = update(table).where(table.c.id == bindparam("of_id")).values(billed_until_on=bindparam("until"))  # type: ignore[arg-type]
-        await session.execute(moving, rows)
+        await execute_many(session, moving, rows)
 
 
 def _totals(batch: Sequence[int], drafts: Sequence[InvoiceDraft]) -> Totals:

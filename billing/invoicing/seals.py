@@ -85,7 +85,7 @@ async def seals(session: AsyncSession, numbers: Sequence[str]) -> dict[str, str]
         groups = await _by_invoice(session, InvoiceVat.invoice_id, _OF_VAT, is_asked)
         for invoice_id, number, *content in await session.execute(_documents(is_asked)):
             said = [number, *content, lines[invoice_id], groups[invoice_id]]
-            found[number] = hashlib.sha256(json.dumps(said, separators=(",", ":"), default=_plain).encode()).hexdigest()
+            found[number] = hashlib.sha256(_ENCODER.encode(said).encode()).hexdigest()
     return found
 
 
@@ -122,6 +122,9 @@ def _plain(value: object) -> str:
     if isinstance(value, date):
         return value.isoformat()
     raise TypeError(f"{value!r} can't stand in a document")
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), default=_plain)
 
 
 async def verify(session: AsyncSession) -> list[Problem]:

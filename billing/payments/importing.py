@@ -26,6 +26,7 @@ from billing.payments.rules import Debtor, Match
 from billing.payments.statements import missing_statements
 from billing.payments.tables import BankStatement, Payment, PaymentReturn
 from billing.store import journal
+from billing.store.bulk import execute_many
 from config.counting import counted
 from config.errors import Problem
 
@@ -177,7 +178,7 @@ async def _write(
     session: AsyncSession, outcomes: Sequence[_Outcome], statement_ids: Sequence[int], now: datetime
 ) -> None:
     last_id = await session.scalar(select(func.max(Payment.id))) or 0
-    await session.execute(insert(_PAYMENT), [_row(each, statement_ids) for each in outcomes])
+    await execute_many(session, insert(_PAYMENT), [_row(each, statement_ids) for each in outcomes])
     rows = await session.execute(select(Payment.account, Payment.bank_ref, Payment.id).where(Payment.id > last_id))
     ids: dict[Key, int] = {(account, ref): payment_id for account, ref, payment_id in rows}
     paid = (open_items.of_payment(ids[each.arrival.key], each.match.shares) for each in outcomes)

@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.money import ZERO, Money
 from billing.payments.tables import LedgerTransaction, Posting
+from billing.store.bulk import execute_many
 from config.errors import NotAllowed
 
 RECEIVABLE = "receivable"
@@ -129,7 +130,9 @@ async def post_many(session: AsyncSession, facts: Iterable[MoneyFact], now: date
     """Posts all facts that are not known yet and says how many those were; see `post`."""
     by_key: dict[str, MoneyFact] = {}
     for fact in facts:
-        _require_same(fact, by_key.setdefault(fact.key, fact))
+        first = by_key.setdefault(fact.key, fact)
+        if first is not fact:
+            _require_same(fact, first)
     for known in await _known(session, list(by_key)):
         _require_same(by_key.pop(known.key), known)
     new = [fact for fact in by_key.values() if any(side.amount for side in fact.sides)]
@@ -140,7 +143,8 @@ async def post_many(session: AsyncSession, facts: Iterable[MoneyFact], now: date
 
 async def _write(session: AsyncSession, facts: Sequence[MoneyFact], now: datetime) -> None:
     last_id = await session.scalar(select(func.max(_TRANSACTION.c.id))) or 0
-    await session.execute(
+    await execute_many(
+        session,
         insert(_TRANSACTION),
         [
             {"key": f.key, "kind": f.kind, "effective_on": f.effective_on, "created_at": now, "is_sealed": False}
@@ -149,7 +153,8 @@ async def _write(session: AsyncSession, facts: Sequence[MoneyFact], now: datetim
     )
     rows = await session.execute(select(_TRANSACTION.c.key, _TRANSACTION.c.id).where(_TRANSACTION.c.id > last_id))
     ids = {row[0]: row[1] for row in rows}
-    await session.execute(
+    await execute_many(
+        session,
         insert(_POSTING),
         [
             {"transaction_id": ids[f.key], "account": s.account, "contract_id": s.contract_id, "amount": s.amount}

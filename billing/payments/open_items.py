@@ -21,6 +21,7 @@ from billing.invoicing.tables import Invoice
 from billing.money import ZERO, Money
 from billing.payments.rules import Debtor, OpenInvoice, Share
 from billing.payments.tables import Allocation, Payment
+from billing.store.bulk import execute_many
 
 CHUNK = 1000
 """Values in one IN (…): far below every database's limit of parameters."""
@@ -152,7 +153,7 @@ async def write_shares(session: AsyncSession, paid: Iterable[Paid], now: datetim
         allocations.append({**source_id, "invoice_id": share.invoice_id, "amount": share.amount, "at": now})
         of_invoices[share.invoice_id] += share.amount
     if allocations:
-        await session.execute(insert(_ALLOCATION), allocations)
+        await execute_many(session, insert(_ALLOCATION), allocations)
         await _lower_open(session, of_invoices)
 
 
@@ -175,7 +176,8 @@ async def reverse_shares(session: AsyncSession, payment_id: int, now: datetime) 
 async def _lower_open(session: AsyncSession, amounts: Mapping[int, Money]) -> None:
     """Lowers what is open of invoices, in order, so that two who do it never wait for each other."""
     lowered = _INVOICE.c.open - bindparam("of_amount", type_=_INVOICE.c.open.type)
-    await session.execute(
+    await execute_many(
+        session,
         update(_INVOICE).where(_INVOICE.c.id == bindparam("of_id")).values(open=lowered),
         [{"of_id": invoice_id, "of_amount": amounts[invoice_id]} for invoice_id in sorted(amounts)],
     )
@@ -190,4 +192,4 @@ async def use_up(session: AsyncSession, used: Iterable[tuple[Source, Money]]) ->
         if of_kind:
             lowered = column - bindparam("of_amount", type_=column.type)
             lowering = update(column.table).where(column.table.c.id == bindparam("of_id")).values({column: lowered})
-            await session.execute(lowering, of_kind)
+            await execute_many(session, lowering, of_kind)

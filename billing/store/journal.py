@@ -19,6 +19,7 @@ from sqlalchemy import Row, Table, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.money import Money
+from billing.store.bulk import execute_many
 from billing.store.tables import JournalEntry
 from config.errors import JournalBroken
 
@@ -82,7 +83,7 @@ async def append_many(session: AsyncSession, entries: Sequence[Entry]) -> int:
             last = Mark(row["id"], row["hash"])
             rows.append(row)
         # The table, not the class: the ORM would begin a new statement wherever contract_id changes to NULL.
-        await session.execute(insert(cast(Table, JournalEntry.__table__)), rows)
+        await execute_many(session, insert(cast(Table, JournalEntry.__table__)), rows)
     return last.id
 
 
@@ -192,7 +193,7 @@ def _hash(previous_hash: str, content: Mapping[str, Any]) -> str:
 
 def _canonical(value: Mapping[str, Any]) -> str:
     """The one JSON text of a value: sorted keys, no spaces, ASCII only."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
+    return _ENCODER.encode(value)
 
 
 def _plain(value: object) -> str:
@@ -201,3 +202,6 @@ def _plain(value: object) -> str:
     if isinstance(value, Money):
         return str(value)
     raise TypeError(f"{value!r} can't stand in the journal")
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain)  # made once, for millions of rows
