@@ -18,7 +18,8 @@ from billing.invoicing.tables import Invoice
 from billing.money import Money
 from billing.payments.open_items import credits_of
 from billing.payments.tables import Payment
-from billing.services.contracts import services_of, waiting_sales
+from billing.services.contracts import services_of
+from billing.services.goods import waiting_sales
 from billing.services.operations import places_of
 from billing.store.tables import JournalEntry, Mail
 from billing.voip import operations as voip

@@ -1,4 +1,4 @@
-"""What an admin changes about products, services and sold goods, each a journalled change in one transaction."""
+"""What an admin agrees about a contract's services, each a journalled change in one transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,29 +8,15 @@ from sqlalchemy import ColumnElement, delete, insert, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from billing.customers.tables import Contract
-from billing.invoicing.tables import Invoice, InvoiceLine, Sale
+from billing.invoicing.tables import InvoiceLine
 from billing.money import ZERO, Money
 from billing.services.cover import invoiced_until
+from billing.services.products import require_price
 from billing.services.rules import PERIODS_MONTHS
 from billing.services.tables import Product, ProductPrice, Service, ServicePause, ServicePrice
 from billing.store import journal
 from config.counting import counted
 from config.errors import NotAllowed, NotFound
-
-KINDS = ("internet", "insurance", "voip", "goods", "other")
-
-
-@dataclass(frozen=True, slots=True)
-class ProductView:
-    """A product and its present list price."""
-
-    id: int
-    kind: str
-    name: str
-    vat_category: str
-    bills_suspended: bool
-    price: Money | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,54 +46,6 @@ class ServiceView:
             "period_months": str(self.period_months),
             "invoiced_until_on": str(self.invoiced_until_on or ""),
         }
-
-
-async def set_product(
-    session: AsyncSession,
-    kind: str,
-    name: str,
-    *,
-    vat_category: str | None = None,
-    bills_suspended: bool | None = None,
-    price: Money | None = None,
-    valid_from_on: date,
-    actor: str,
-    now: datetime,
-) -> int:
-    """Adds a product or changes one; a price counts from its day on and leaves those before as they are."""
-    _require_price(price)
-    if kind not in KINDS:
-        raise NotAllowed(f"{kind} is no kind of product.", f"Use one of {', '.join(KINDS)}.")
-    product_id = await session.scalar(select(Product.id).where(Product.kind == kind, Product.name == name))
-    if product_id is None:
-        added = insert(Product).values(kind=kind, name=name).returning(Product.id)
-        product_id = (await session.execute(added)).scalar_one()
-    changes = {"vat_category": vat_category, "bills_suspended": bills_suspended}
-    changed = {column: value for column, value in changes.items() if value is not None}
-    if changed:
-        await session.execute(update(Product).where(Product.id == product_id).values(**changed))
-    if price is not None:
-        same_day = (ProductPrice.product_id == product_id) & (ProductPrice.valid_from_on == valid_from_on)
-        await session.execute(delete(ProductPrice).where(same_day))
-        row = {"product_id": product_id, "valid_from_on": valid_from_on, "price": price}
-        await session.execute(insert(ProductPrice).values(**row))
-    dated = {} if price is None else {"price": price, "from": valid_from_on}
-    detail = {"kind": kind, "product": name, **changed, **dated}
-    await journal.append(session, at=now, actor=actor, action="product.changed", detail=detail)
-    return product_id
-
-
-async def products(session: AsyncSession, today: date) -> list[ProductView]:
-    """Every product with the price that counts today."""
-    prices: dict[int, Money] = {}
-    dated = select(ProductPrice.product_id, ProductPrice.price).where(ProductPrice.valid_from_on <= today)
-    for product_id, price in await session.execute(dated.order_by(ProductPrice.valid_from_on)):
-        prices[product_id] = price
-    rows = await session.scalars(select(Product).order_by(Product.kind, Product.name))
-    return [
-        ProductView(row.id, row.kind, row.name, row.vat_category, row.bills_suspended, prices.get(row.id))
-        for row in rows
-    ]
 
 
 async def services_of(session: AsyncSession, contract_id: int, today: date) -> list[ServiceView]:
@@ -213,7 +151,7 @@ async def set_price(
     session: AsyncSession, service_id: int, price: Money, *, valid_from_on: date, why: str, actor: str, now: datetime
 ) -> None:
     """A price of this service's own, from that day on; days that are invoiced already keep theirs."""
-    _require_price(price)
+    require_price(price)
     service = await _service(session, service_id)
     same_day = (ServicePrice.service_id == service_id) & (ServicePrice.valid_from_on == valid_from_on)
     await session.execute(delete(ServicePrice).where(same_day))
@@ -247,79 +185,6 @@ async def set_billed_until(
     changed = {"billed_until_on": until_on, "billed_elsewhere_until_on": until_on}
     await session.execute(update(Service).where(Service.id == service_id).values(**changed))
     await _note(session, service, "service.billed_elsewhere", actor, why, now, until_on=until_on)
-
-
-async def sell(
-    session: AsyncSession,
-    contract_number: str,
-    product: str,
-    *,
-    unit_price: Money | None,
-    quantity: int,
-    serial_number: str,
-    supplied_on: date,
-    actor: str,
-    now: datetime,
-) -> int:
-    """Goods for the contract's next invoice; without a price, at the product's of that day."""
-    contract_id = await session.scalar(select(Contract.id).where(Contract.number == contract_number.lstrip("0")))
-    if contract_id is None:
-        raise NotFound(f"There is no contract {contract_number}.", "Contract numbers are the variable symbols.")
-    goods = [each for each in await products(session, supplied_on) if each.name == product and each.kind == "goods"]
-    if not goods:
-        raise NotFound(f"There are no goods {product!r}.", "Add them: hradlo product set goods NAME --price 990.00")
-    price = unit_price if unit_price is not None else goods[0].price
-    _require_price(price)
-    if price is None:
-        raise NotAllowed(f"{product!r} has no price on {supplied_on}.", "Name one with --price.")
-    sale = Sale(
-        contract_id=contract_id,
-        product_id=goods[0].id,
-        serial_number=serial_number,
-        quantity=quantity,
-        unit_price=price,
-        supplied_on=supplied_on,
-    )
-    session.add(sale)
-    await session.flush()
-    detail = {"sale": sale.id, "product": product, "quantity": quantity, "price": price, "serial_number": serial_number}
-    await journal.append(session, at=now, actor=actor, action="goods.sold", contract_id=contract_id, detail=detail)
-    return sale.id
-
-
-async def unsell(session: AsyncSession, sale_id: int, *, why: str, actor: str, now: datetime) -> None:
-    """Takes a sale back that no invoice has yet; the journal keeps what it was."""
-    await journal.lock(session)  # a billing run may be about to invoice it
-    sale = await session.get(Sale, sale_id, populate_existing=True)
-    if sale is None:
-        raise NotFound(f"There is no sale {sale_id}.", "`hradlo show CONTRACT` lists what waits for an invoice.")
-    if sale.line_id is not None:
-        line = await session.get_one(InvoiceLine, sale.line_id)
-        number = await session.scalar(select(Invoice.number).where(Invoice.id == line.invoice_id))
-        raise NotAllowed(
-            f"Sale {sale_id} stands on invoice {number}.",
-            f"Give it back: hradlo credit {number} --line {line.position} --why REASON",
-        )
-    detail = {"sale": sale_id, "quantity": sale.quantity, "price": sale.unit_price, "serial_number": sale.serial_number}
-    await session.delete(sale)
-    await journal.append(
-        session, at=now, actor=actor, action="goods.unsold", contract_id=sale.contract_id, detail=detail, why=why
-    )
-
-
-async def waiting_sales(session: AsyncSession, contract_id: int) -> list[tuple[Sale, str]]:
-    """What was sold and not invoiced yet, with the products' names."""
-    query = select(Sale, Product.name).join(Product, Product.id == Sale.product_id)
-    query = query.where(Sale.contract_id == contract_id, Sale.line_id.is_(None)).order_by(Sale.id)
-    return [(sale, name) for sale, name in await session.execute(query)]
-
-
-def _require_price(price: Money | None) -> None:
-    """A negative price would make invoices that ask for less than nothing."""
-    if price is not None and price < ZERO:
-        raise NotAllowed(
-            f"{price} is no price.", "A discount is a lower price; what was invoiced is given back by `hradlo credit`."
-        )
 
 
 async def _service(session: AsyncSession, service_id: int) -> Service:

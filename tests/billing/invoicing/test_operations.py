@@ -15,7 +15,7 @@ from billing.invoicing.tables import Invoice
 from billing.money import Money
 from billing.payments import invariants, ledger
 from billing.payments.tables import Allocation, BankStatement, LedgerTransaction, Payment
-from billing.services.contracts import set_product
+from billing.services.products import set_product
 from billing.services.tables import Service, ServicePrice
 from billing.store.engine import Store
 from billing.store.tables import JournalEntry

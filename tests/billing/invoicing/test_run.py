@@ -22,8 +22,9 @@ from billing.invoicing.tables import Invoice, InvoiceLine, InvoiceVat, Sale
 from billing.money import ZERO, Money
 from billing.payments import invariants
 from billing.payments.operations import record, unassign
-from billing.services.contracts import pause, set_billed_until, set_product, stop
+from billing.services.contracts import pause, set_billed_until, stop
 from billing.services.cover import invoiced_until
+from billing.services.products import set_product
 from billing.services.tables import Product, Service, ServicePause, ServicePrice
 from billing.store import journal
 from billing.store.engine import Store

@@ -11,8 +11,8 @@ from billing.customers.tables import Contract, Customer
 from billing.importing import Report
 from billing.invoicing.run import bill
 from billing.money import Money
-from billing.services.contracts import set_product
 from billing.services.operations import contract_of, import_services, networks, places_of
+from billing.services.products import set_product
 from billing.services.rules import read_services
 from billing.services.tables import Service, ServicePrice
 from billing.store.engine import Store
