@@ -20,6 +20,7 @@ from billing.customers.rules import CustomerRow
 from billing.customers.tables import Contract, Customer
 from billing.importing import Report, Sheet, in_chunks
 from billing.store import journal
+from billing.store.bulk import execute_many
 from config.errors import Problem
 from config.i18n import Language
 
@@ -102,7 +103,7 @@ async def _add(
         for row in rows
     ]
     if values:
-        await session.execute(insert(Customer), values)
+        await execute_many(session, insert(Customer), values)
 
 
 async def _change(

@@ -19,6 +19,7 @@ from billing.payments import ledger
 from billing.payments.operations import use_credit
 from billing.payments.tables import Allocation
 from billing.store import journal
+from billing.store.bulk import execute_many
 from config.errors import Problem
 
 
@@ -147,7 +148,7 @@ async def _add(session: AsyncSession, rows: Sequence[InvoiceRow], contracts: Map
             }
             for row in chunk
         ]
-        await session.execute(insert(Invoice), values)
+        await execute_many(session, insert(Invoice), values)
         facts = [
             ledger.invoice_opened(
                 number=row.number,
@@ -188,7 +189,7 @@ async def _change(
         }
         for row in rows
     ]
-    await session.execute(changing, values)
+    await execute_many(session, changing, values)
     facts = [_difference(row, stored[row.number], contracts[row.contract_number], today, now) for row in rows]
     await ledger.post_many(session, facts, now)
 

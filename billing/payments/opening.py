@@ -21,6 +21,7 @@ from billing.payments.credit import use_credit
 from billing.payments.ledger import MoneyFact, Side
 from billing.payments.tables import Payment
 from billing.store import journal
+from billing.store.bulk import execute_many
 
 COLUMNS = ("contract_number", "amount", "on")
 
@@ -148,7 +149,7 @@ async def _add(
             }
             for row in chunk
         ]
-        await session.execute(insert(Payment), values)
+        await execute_many(session, insert(Payment), values)
         facts = [_fact(row, refs[row.contract_number], contracts[row.contract_number]) for row in chunk]
         await ledger.post_many(session, facts, now)
 

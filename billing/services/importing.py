@@ -17,6 +17,7 @@ from billing.money import Money
 from billing.services.rules import Claim, ServiceRow, overlaps
 from billing.services.tables import Product, Service, ServiceAddress, ServiceBinding, ServicePrice
 from billing.store import journal
+from billing.store.bulk import execute_many
 from config.errors import Problem
 from config.setting_types import MAIN_SITE
 
@@ -244,7 +245,7 @@ class Importer:
     async def _write_services(self, new: list[ServiceRow], changed: list[ServiceRow]) -> None:
         await self._write_products(new)
         for chunk in in_chunks(new):
-            await self._session.execute(insert(Service), [self._values(row) for row in chunk])
+            await execute_many(self._session, insert(Service), [self._values(row) for row in chunk])
         columns = (Service.id, Product.kind, Product.name, Service.starts_on, Contract.number)
         query = (
             select(*columns)
@@ -280,7 +281,7 @@ class Importer:
         same_day = (table.c.service_id == bindparam("of_id")) & (table.c.valid_from_on == bindparam("of_day"))
         days = [{"of_id": each["service_id"], "of_day": each["valid_from_on"]} for each in prices]
         await self._session.execute(delete(table).where(same_day), days)
-        await self._session.execute(insert(table), prices)
+        await execute_many(self._session, insert(table), prices)
 
     async def _write_products(self, rows: list[ServiceRow]) -> None:
         wanted = {(row.kind, row.product) for row in rows}
@@ -321,7 +322,7 @@ class Importer:
                 await self._session.execute(of_site.where(ServiceAddress.network.in_(chunk)))
         await self._take_back(coming)
         for values in in_chunks(coming):
-            await self._session.execute(insert(ServiceAddress), values)
+            await execute_many(self._session, insert(ServiceAddress), values)
 
     async def _take_back(self, coming: list[dict[str, Any]]) -> None:
         """A fixed address wins over one that a router gave to somebody for a while."""

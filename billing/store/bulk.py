@@ -19,7 +19,8 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 async def execute_many(session: AsyncSession, statement: Insert | Update, rows: Rows) -> None:
-    """Runs a statement on a table (not on a mapped class) for each of the rows, all with the first one's names."""
+    """Runs a statement for each of the rows, all with the first one's names; an update is one of a table, not of a
+    mapped class."""
     if len(rows) < FEW_ROWS:
         await session.execute(statement, rows)
         return

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.importing import in_chunks, storable
 from billing.store import journal
+from billing.store.bulk import execute_many
 from billing.voip.deck_file import Changes, DeckRow, compared, oddities, read_deck
 from billing.voip.rating import Deck, DeckHead, Rate
 from billing.voip.tables import VoipDeck, VoipRate
@@ -182,7 +183,7 @@ async def _write(
     session.add(deck)
     await session.flush()
     for chunk in in_chunks(rows):
-        await session.execute(insert(_RATE), [_values(deck.id, row) for row in chunk])
+        await execute_many(session, insert(_RATE), [_values(deck.id, row) for row in chunk])
     detail: dict[str, Any] = {
         "deck": report.name,
         "from": report.valid_from_at.date(),

@@ -20,6 +20,7 @@ from sqlalchemy import Table, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.importing import in_chunks
+from billing.store.bulk import execute_many
 from billing.voip.calls.record import CallRecord
 from billing.voip.charging import Rated, Rater, authorized_as, charge, owners_of
 from billing.voip.credit import NONE, Credit
@@ -92,7 +93,7 @@ async def _record(
     rater = Rater(session, owners, settings.isp.country, authorized)
     rated = [await rater.rate(record) for record in fresh]
     done.charged += (await charge(session, rated, settings, now)).total
-    await session.execute(insert(_CALL), [_row(each, disputes, now) for each in rated])
+    await execute_many(session, insert(_CALL), [_row(each, disputes, now) for each in rated])
     done.rated += sum(each.state == "rated" for each in rated)
     done.waiting += sum(each.state == "waiting" for each in rated)
 
