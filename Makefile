@@ -71,7 +71,7 @@ format: $(STAMP)  ## Formats the code
 	$(BIN)/ruff check --fix .
 
 bench: PACKAGES := $(BENCH_PACKAGES)
-bench: install-deps $(STAMP)  ## Speed, as ratios side by side in one run, a quarter of an hour or more (ARGS="--quick": does it work?)
+bench: install-deps $(STAMP)  ## Speed, as ratios side by side in one run, some 18 minutes (ARGS="--quick": does it work?)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 fuzz: $(STAMP)  ## The property tests, with 10,000 examples each; 20,000 nonsensical requests; 1,000 schedules of faults on a router

@@ -4,7 +4,7 @@ For every row of an executemany it builds a dictionary of parameters and asks ea
 fifth of an import's time. Here the statement is compiled once and the values are made ready column by column.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Insert, Update
@@ -38,7 +38,7 @@ def _values(compiled: SQLCompiler, name: str, rows: Rows, dialect: Dialect) -> S
     process = compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)
     if name in rows[0]:
         values = [row[name] for row in rows]
-        return values if process is None else list(_made(values, process))
+        return values if process is None else _made(values, process)
     value = _default(compiled, name)
     return [value if process is None else process(value)] * len(rows)
 
@@ -51,9 +51,7 @@ def _default(compiled: SQLCompiler, name: str) -> Any:
     return column.default.arg  # type: ignore[attr-defined]
 
 
-def _made(values: Sequence[Any], process: Callable[[Any], Any]) -> Iterator[Any]:
-    last, made = object(), None
-    for value in values:
-        if value is not last:  # an import's rows share their instants and days
-            last, made = value, process(value)
-        yield made
+def _made(values: list[Any], process: Callable[[Any], Any]) -> list[Any]:
+    if len(set(map(id, values))) == 1:  # an import's rows share their instant, or their day
+        return [process(values[0])] * len(values)
+    return list(map(process, values))
