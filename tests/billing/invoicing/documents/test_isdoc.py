@@ -43,6 +43,7 @@ EVERY_SORT = {
     "a foreign account": invoice(iban="DE89370400440532013000"),
     "over nothing": invoice([line("Zkušební měsíc", 0)]),
     "serial numbers": THREE_PIECES,
+    "goods given away": invoice([INTERNET, line("Router", 0, serial_number="SN1")]),
     "partly paid by credit": replace(invoice(), settled=Money(401_50)),
 }
 
