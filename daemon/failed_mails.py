@@ -1,6 +1,6 @@
 """Mails that a server refused for good: a person corrects the address and sends them again, or sets them aside."""
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.customers.tables import Contract, Customer
 from billing.store import journal, outbox
 from billing.store.tables import Mail
+from config.days import day_of
 from config.errors import NotAllowed, NotFound
+from config.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +39,28 @@ async def failed_mails(session: AsyncSession) -> list[FailedMail]:
     return [FailedMail(*row) for row in rows]  # type: ignore[arg-type]  # what failed has its instant
 
 
-async def retry(session: AsyncSession, mail_id: int, *, actor: str, now: datetime) -> str:
-    """Lets a mail go again, to the address that its customer has now, and returns that.
+async def retry(
+    session: AsyncSession, mail_ids: Iterable[int], settings: Settings, *, actor: str, now: datetime
+) -> dict[int, str]:
+    """Lets mails go again, each to the address that its customer has now; returns those by the mails' ids.
 
-    Raises `NotFound`, or `NotAllowed` where the customer has no address, or what the mail says is no longer true.
+    Raises `NotFound`, or `NotAllowed` where the customer has no address, what the mail says is no longer true, or it
+    is of no contract (a link, a message to the admin): its address can't be looked up.
     """
+    await journal.lock(session)
+    return {mail_id: await _retry(session, mail_id, settings, actor, now) for mail_id in dict.fromkeys(mail_ids)}
+
+
+async def _retry(session: AsyncSession, mail_id: int, settings: Settings, actor: str, now: datetime) -> str:
     mail = await _failed(session, mail_id)
+    aside = f"Set it aside: hradlo mails dismiss {mail_id}"
+    if mail.contract_id is None:
+        raise NotAllowed(f"Mail {mail_id} ({mail.kind}) is of no contract; it can't be sent again.", aside)
     if outbox.is_expired(mail, now):
-        raise NotAllowed(
-            f"Mail {mail_id} ({mail.kind}) says what was true on {mail.created_at:%Y-%m-%d}; it is not sent again.",
-            f"Set it aside: hradlo mails dismiss {mail_id}",
-        )
-    recipient = await _address_now(session, mail)
+        written_on = day_of(mail.created_at, settings.zone)
+        raise NotAllowed(f"Mail {mail_id} ({mail.kind}) says what was true on {written_on}.", aside)
+    query = select(Customer.email).join(Contract, Contract.customer_id == Customer.id)
+    recipient = await session.scalar(query.where(Contract.id == mail.contract_id))
     if not recipient:
         raise NotAllowed(
             f"The customer of mail {mail_id} has no e-mail address.", "Correct it first: hradlo import customers"
@@ -59,12 +71,18 @@ async def retry(session: AsyncSession, mail_id: int, *, actor: str, now: datetim
     return recipient
 
 
-async def dismiss(session: AsyncSession, mail_ids: Collection[int], *, actor: str, why: str, now: datetime) -> None:
-    """Sets mails aside: they are counted no more, and stay in their contracts' reports. Raises `NotFound`."""
-    for mail_id in mail_ids:
+async def dismiss(session: AsyncSession, mail_ids: Iterable[int] | None, *, actor: str, why: str, now: datetime) -> int:
+    """Sets mails aside, or all that failed, and says how many; raises `NotFound`.
+
+    They are counted no more, and stay in their contracts' reports.
+    """
+    await journal.lock(session)
+    chosen = [each.id for each in await failed_mails(session)] if mail_ids is None else list(dict.fromkeys(mail_ids))
+    for mail_id in chosen:
         mail = await _failed(session, mail_id)
         await session.execute(update(Mail).where(Mail.id == mail_id).values(dismissed_at=now))
         await _journal(session, "mail.dismissed", mail, actor, why, now)
+    return len(chosen)
 
 
 async def _failed(session: AsyncSession, mail_id: int) -> Mail:
@@ -72,14 +90,6 @@ async def _failed(session: AsyncSession, mail_id: int) -> Mail:
     if mail is None:
         raise NotFound(f"There is no failed mail {mail_id}.", "Which there are: hradlo mails failed")
     return mail
-
-
-async def _address_now(session: AsyncSession, mail: Mail) -> str:
-    """A contract's customer may have another address by now; other mails go where they were meant to go."""
-    if mail.contract_id is None:
-        return mail.recipient
-    query = select(Customer.email).join(Contract, Contract.customer_id == Customer.id)
-    return await session.scalar(query.where(Contract.id == mail.contract_id)) or ""
 
 
 async def _journal(session: AsyncSession, action: str, mail: Mail, actor: str, why: str, now: datetime) -> None:

@@ -28,6 +28,8 @@ from daemon.voip import keep_voip
 MAIL_EVERY_SECONDS = 5
 MAIL_AFTER_TROUBLE_SECONDS = 60
 TIDY_EVERY_SECONDS = 3600
+TIDY_AFTER_SECONDS = 60
+"""By then an engine that stood still for long has looked, and noted when."""
 REPORT_EVERY_SECONDS = 60
 
 log = structlog.get_logger()
@@ -121,10 +123,11 @@ class Jobs:
             await asyncio.sleep(self._settings.payments.watch_seconds)
 
     async def _keep_tidying(self) -> None:
+        await asyncio.sleep(TIDY_AFTER_SECONDS)
         while True:
             await self._duty()
             try:
-                await tidy(self._store, self._settings, self._clock.now())
-            except (DBAPIError, OSError) as error:
+                await tidy(self._store, self._settings, self._clock)
+            except (DBAPIError, HradloError, OSError) as error:
                 log.error("not tidied", error=str(error))
             await asyncio.sleep(TIDY_EVERY_SECONDS)

@@ -16,16 +16,23 @@ from billing.importing import in_chunks
 from billing.services.usage import forget
 from billing.store import journal
 from billing.store.engine import Store
+from config.clock import Clock
 from config.settings import Settings
 from daemon.deciding import RECORDED_AT_ONCE
+from daemon.witness import require_believed_clock
 
 LOGINS_KEPT = timedelta(days=366)
 """From where somebody logged in before counts when others try their number."""
 LINKS_KEPT = timedelta(days=30)
 
 
-async def tidy(store: Store, settings: Settings, now: datetime) -> None:
-    """All of it; what one part did stays done when a later one fails."""
+async def tidy(store: Store, settings: Settings, clock: Clock) -> None:
+    """All of it; what one part did stays done when a later one fails.
+
+    Raises `NotAllowed` while the engine doubts the clock: one that is years ahead would delete what is in use.
+    """
+    require_believed_clock(settings.daemon.state_directory, clock)
+    now = clock.now()
     await forget(store, settings.usage, now)
     await _forget_logins(store, now)
     await _open_left_behind(store, settings, now)

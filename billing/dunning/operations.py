@@ -3,6 +3,7 @@
 Nothing here touches a line: the engine reads the new facts and does the rest.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from sqlalchemy import select, update
@@ -56,12 +57,16 @@ async def exempt(session: AsyncSession, contract_number: str, *, actor: str, why
     await _journal(session, "contract.exempted", contract_id, actor, why, now)
 
 
-async def release(session: AsyncSession, contract_number: str, *, actor: str, why: str, now: datetime) -> None:
+async def release(
+    session: AsyncSession, contract_number: str, *, actor: str, why: str, today: date, now: datetime
+) -> None:
     """Ends a hold, an exemption and a promise; raises `NotFound`, or `NotAllowed` where there is none."""
+    await journal.lock(session)
     contract_id = await contract_id_of(session, contract_number)
     contract = await session.get_one(Contract, contract_id, populate_existing=True)
-    had_promise = await _release_promises(session, contract_id, now)
-    if not had_promise and contract.hold_since_at is None and contract.exempt_since_at is None:
+    promised_until = await _release_promises(session, contract_id, now)
+    is_promised = any(until_on >= today for until_on in promised_until)
+    if not is_promised and contract.hold_since_at is None and contract.exempt_since_at is None:
         raise NotAllowed(
             f"Nothing protects contract {contract_number}: no hold, no exemption, no promise.",
             f"Is it another contract? hradlo show {contract_number}",
@@ -74,10 +79,11 @@ async def _shield(session: AsyncSession, contract_id: int, **values: object) -> 
     await session.execute(update(Contract).where(Contract.id == contract_id).values(**values))
 
 
-async def _release_promises(session: AsyncSession, contract_id: int, now: datetime) -> bool:
+async def _release_promises(session: AsyncSession, contract_id: int, now: datetime) -> Sequence[date]:
+    """The last days of those that were not released before; some may be past."""
     standing = (Promise.contract_id == contract_id) & Promise.released_at.is_(None)
-    released = update(Promise).where(standing).values(released_at=now).returning(Promise.id)
-    return bool((await session.scalars(released)).all())
+    released = update(Promise).where(standing).values(released_at=now).returning(Promise.until_on)
+    return (await session.scalars(released)).all()
 
 
 async def _journal(

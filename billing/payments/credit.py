@@ -52,12 +52,13 @@ async def _write_spent(
 
 
 def _credit_used(credit: Credit, amount: Money, today: date) -> MoneyFact:
+    used_on = max(today, credit.since_on)  # a bank's day of return may be before other money came
     sides = (
         Side(ledger.CREDIT, amount, credit.contract_id),
         Side(ledger.RECEIVABLE, -amount, credit.contract_id),
     )
     name = "credit" if credit.source.kind == "payment" else credit.source.kind
-    return MoneyFact(f"{name}:{credit.source.id}:{credit.times_used}", "credit", today, sides)
+    return MoneyFact(f"{name}:{credit.source.id}:{credit.times_used}", "credit", used_on, sides)
 
 
 async def apply_credit_note(session: AsyncSession, credit_note_id: int, now: datetime) -> None:

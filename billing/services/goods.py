@@ -61,9 +61,10 @@ async def unsell(session: AsyncSession, sale_id: int, *, why: str, actor: str, n
     if sale.line_id is not None:
         line = await session.get_one(InvoiceLine, sale.line_id)
         number = await session.scalar(select(Invoice.number).where(Invoice.id == line.invoice_id))
+        remedy = f"Give it back: hradlo credit {number} --line {line.position} --why REASON"
         raise NotAllowed(
             f"Sale {sale_id} stands on invoice {number}.",
-            f"Give it back: hradlo credit {number} --line {line.position} --why REASON",
+            remedy if line.total else "It was given away there, so there is nothing to give back.",
         )
     detail = {"sale": sale_id, "quantity": sale.quantity, "price": sale.unit_price, "serial_number": sale.serial_number}
     await session.delete(sale)

@@ -26,7 +26,7 @@ async def execute_many(session: AsyncSession, statement: Insert | Update, rows: 
         return
     connection = await session.connection()
     dialect = connection.dialect
-    compiled = statement.compile(dialect=dialect, column_keys=list(rows[0]))
+    compiled = statement.compile(dialect=dialect, column_keys=list(rows[0]), for_executemany=True)
     assert isinstance(compiled, SQLCompiler)
     assert compiled.positiontup is not None  # both drivers count their parameters
     columns = [_values(compiled, name, rows, dialect) for name in compiled.positiontup]
@@ -39,13 +39,15 @@ def _values(compiled: SQLCompiler, name: str, rows: Rows, dialect: Dialect) -> S
     if name in rows[0]:
         values = [row[name] for row in rows]
         return values if process is None else _made(values, process)
-    value = _default(compiled, name)
+    value = _fixed(compiled, name)
     return [value if process is None else process(value)] * len(rows)
 
 
-def _default(compiled: SQLCompiler, name: str) -> Any:
-    """Of a column that the rows leave out."""
-    column = next(each for each in compiled.insert_prefetch if each.key == name)
+def _fixed(compiled: SQLCompiler, name: str) -> Any:
+    """A constant of the statement, or the default of a column that the rows leave out."""
+    column = next((each for each in compiled.insert_prefetch if each.key == name), None)
+    if column is None:
+        return compiled.binds[name].effective_value
     assert column.default is not None
     assert column.default.is_scalar, f"{column} has no fixed default: name it in the rows"
     return column.default.arg  # type: ignore[attr-defined]

@@ -73,6 +73,6 @@ class Mail(Base):
     last_error: Mapped[str] = mapped_column(Text, default="")
     sent_at: Mapped[datetime | None] = mapped_column(Instant)
     failed_at: Mapped[datetime | None] = mapped_column(Instant)
+    """The server refused it for good; a person must look."""
     dismissed_at: Mapped[datetime | None] = mapped_column(Instant)
     """A person has looked at the failed mail, and nothing more is to be done."""
-    """The server refused it for good; a person must look."""

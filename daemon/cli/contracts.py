@@ -102,7 +102,8 @@ def release(contract: str, why: str = WhyOption) -> None:
     """Ends a hold, an exemption and a promise."""
 
     async def write(session: AsyncSession, context: Context) -> None:
-        await operations.release(session, contract, actor=context.actor, why=why, now=context.clock.now())
+        now, today = context.clock.now(), context.today
+        await operations.release(session, contract, actor=context.actor, why=why, today=today, now=now)
 
     _change(write, f"Contract {contract} is released; its debt counts again.")
 

@@ -39,13 +39,12 @@ def failed(json: bool = JsonOption) -> None:
 def retry(mail_ids: list[int] = typer.Argument(..., metavar="MAIL...", help=_IDS)) -> None:
     """Sends them again, to the address that the customer has now."""
 
-    async def work(context: Context, store: Store) -> list[str]:
+    async def work(context: Context, store: Store) -> dict[int, str]:
         actor, now = context.actor, context.clock.now()
         async with store.transaction() as session:
-            return [await failed_mails.retry(session, mail_id, actor=actor, now=now) for mail_id in mail_ids]
+            return await failed_mails.retry(session, mail_ids, context.settings, actor=actor, now=now)
 
-    recipients = run(work)
-    for mail_id, recipient in zip(mail_ids, recipients, strict=True):
+    for mail_id, recipient in run(work).items():
         typer.echo(f"Mail {mail_id} goes to {recipient}.")
 
 
@@ -60,9 +59,8 @@ def dismiss(
         raise NotAllowed("Nothing was set aside.", "Name the mails by their ids, or all by --all.")
 
     async def work(context: Context, store: Store) -> int:
+        chosen, now = (None if all_ else mail_ids), context.clock.now()
         async with store.transaction() as session:
-            chosen = mail_ids or [each.id for each in await failed_mails.failed_mails(session)]
-            await failed_mails.dismiss(session, chosen, actor=context.actor, why=why, now=context.clock.now())
-        return len(chosen)
+            return await failed_mails.dismiss(session, chosen, actor=context.actor, why=why, now=now)
 
     typer.echo(f"{counted(run(work), 'mail is', 'mails are')} set aside.")

@@ -103,8 +103,7 @@ def list_services(contract: str, json: bool = JsonOption) -> None:
 @services_app.command()
 def stop(service: int, on: str = typer.Option(..., metavar="DAY", help="The last day."), why: str = WhyOption) -> None:
     """Ends a service."""
-    ends_on = given(iso_date, on, "--on")
-    assert ends_on is not None
+    ends_on = needed(iso_date, on, "--on")
     advice = _change(contracts.stop, service, ends_on=ends_on, why=why)
     typer.echo(" ".join(filter(None, [f"Service {service} ends {ends_on}.", advice])))
 
@@ -120,7 +119,7 @@ def pause(
     _change(
         contracts.pause,
         service,
-        from_on=given(iso_date, from_, "--from"),
+        from_on=needed(iso_date, from_, "--from"),
         until_on=given(iso_date, until, "--until"),
         why=why,
     )
@@ -130,7 +129,7 @@ def pause(
 @services_app.command()
 def resume(service: int, on: str = typer.Option(..., metavar="DAY", help="The first day that is billed.")) -> None:
     """Ends a pause."""
-    _change(contracts.resume, service, on=given(iso_date, on, "--on"))
+    _change(contracts.resume, service, on=needed(iso_date, on, "--on"))
     typer.echo(f"Service {service} is billed again from {on}.")
 
 
@@ -166,7 +165,7 @@ def billed(
     why: str = WhyOption,
 ) -> None:
     """Says until when another program has invoiced a service: Hradlo goes on from the next day."""
-    _change(contracts.set_billed_until, service, given(iso_date, until, "--until"), why=why)
+    _change(contracts.set_billed_until, service, needed(iso_date, until, "--until"), why=why)
     typer.echo(f"Service {service} counts as invoiced until {until}.")
 
 

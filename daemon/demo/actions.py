@@ -262,8 +262,8 @@ async def release(request: web.Request, form: Form) -> str:
     person = person_of(request)
 
     async def write(session: AsyncSession, world: World) -> None:
-        now = world.clock.now()
-        await operations.release(session, person.number, actor=ACTOR, why=form.get("why", ""), now=now)
+        now, today = world.clock.now(), world.now.date()
+        await operations.release(session, person.number, actor=ACTOR, why=form.get("why", ""), today=today, now=now)
 
     return await _write(request.app[WORLD], write, f"{person.name} is released: debt counts again")
 

@@ -52,7 +52,7 @@ async def correct_address(isp: Isp, email: str) -> None:
 
 async def try_again(isp: Isp, mail_id: int = 1) -> str:
     async with isp.store.transaction() as session:
-        return await retry(session, mail_id, actor=EVA, now=isp.clock.now())
+        return (await retry(session, [mail_id], isp.settings, actor=EVA, now=isp.clock.now()))[mail_id]
 
 
 async def journalled(isp: Isp) -> tuple[str, int | None]:
@@ -101,6 +101,43 @@ async def test_what_is_no_longer_true_does_not_go_again(isp: Isp) -> None:
 
     with pytest.raises(NotAllowed, match="mails dismiss 1"):
         await try_again(isp)
+
+
+async def test_what_is_of_no_contract_does_not_go_again(isp: Isp) -> None:
+    """A link, which is of no use by then, or a message to the admin: nothing says which address would be right."""
+    async with isp.store.transaction() as session:
+        await session.execute(update(Mail).values(contract_id=None, kind="password_link"))
+
+    with pytest.raises(NotAllowed, match="is of no contract"):
+        await try_again(isp)
+
+
+async def test_a_mail_that_is_named_twice_is_one(isp: Isp) -> None:
+    async with isp.store.transaction() as session:
+        assert await dismiss(session, [1, 1], actor=EVA, why="", now=isp.clock.now()) == 1
+
+    assert await count_failed(isp) == 0
+
+
+async def test_two_admins_at_once_take_turns(each_store: Store, tmp_path: Path) -> None:
+    """Whoever comes second finds that it was done: on PostgreSQL they would wait for each other for ever."""
+    made = Isp(each_store, tmp_path)
+    for number in ("1001", "1002"):
+        await made.add(number, f"10.1.0.{number[-1]}", email="jana@isp.example")
+        await made.invoice(f"2600000{number[-1]}", number)
+    await made.settle_at(at(DUE_ON + timedelta(days=3)))
+    async with each_store.transaction() as session:
+        await session.execute(update(Mail).values(failed_at=made.clock.now(), last_error="refused: 550"))
+
+    async def set_aside(mail_ids: list[int]) -> int:
+        async with each_store.transaction() as session:
+            return await dismiss(session, mail_ids, actor=EVA, why="", now=made.clock.now())
+
+    done = await asyncio.gather(*(set_aside(ids) for ids in ([1, 2], [2, 1])), return_exceptions=True)
+
+    first, second = sorted(map(str, done), key=len)
+    assert first == "2"
+    assert second.startswith("There is no failed mail")
 
 
 async def test_what_is_set_aside_is_counted_no_more_and_stays(isp: Isp) -> None:

@@ -147,7 +147,7 @@ async def test_a_hold_lifts_the_notice_until_it_is_released(isp: Isp) -> None:
     assert await isp.line(ADDRESS) is LineState.OPEN
 
     async with isp.store.transaction() as session:
-        await release(session, "1001", actor="t", why="", now=isp.clock.now())
+        await release(session, "1001", actor="t", why="", today=isp.clock.now().date(), now=isp.clock.now())
     await isp.settle()
 
     assert await isp.line(ADDRESS) is LineState.NOTICE

@@ -13,7 +13,7 @@ from billing.dunning.tables import Line
 from billing.services.sites import UNKNOWN_AFTER, sites
 from billing.store.engine import Store
 from config.errors import DriverError
-from daemon import engine
+from daemon import engine, jobs
 from daemon.engine import Engine
 from daemon.reconcile import Reconciler
 from daemon.status import read_status
@@ -281,9 +281,13 @@ async def test_a_line_that_was_left_at_a_site_that_is_no_more_is_found(town: Tow
     assert found == {"hill": {contract_id: "suspended"}}
 
 
-async def test_it_is_tidied_away_and_nobody_is_told_of_a_restoration(town: Town) -> None:
+async def test_it_is_tidied_away_and_nobody_is_told_of_a_restoration(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "TIDY_AFTER_SECONDS", 0)
     await suspended(town, "1002")
     await town.add("1002", "10.1.0.8", site="main")
+    stay_awake(town.folder, town.clock)
     only_main = {"main": town.driver}
 
     async def is_tidy() -> bool:

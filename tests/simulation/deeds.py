@@ -323,9 +323,11 @@ class Deeds:
                 async with self._world.store.transaction() as session:
                     if kind == "promise":
                         await dunning.promise(session, number, until_on=until_on, today=today, **words)  # type: ignore[arg-type]
-                    else:
+                    elif kind == "release":
                         with suppress(NotAllowed):  # nothing protects it, or it was released before a kill
-                            await getattr(dunning, kind)(session, number, **words)
+                            await dunning.release(session, number, today=today, **words)  # type: ignore[arg-type]
+                    else:
+                        await getattr(dunning, kind)(session, number, **words)
 
         self._list.append(job)
         await self._do_what_must_be_done()

@@ -99,7 +99,7 @@ async def test_a_release_ends_every_shield(contracts: Store) -> None:
     async with contracts.transaction() as session:
         await hold(session, "1001", actor="eva", why="", now=NOW)
         await exempt(session, "1001", actor="eva", why="", now=NOW)
-        await release(session, "1001", actor="jan", why="solved", now=NOW)
+        await release(session, "1001", actor="jan", why="solved", today=TODAY, now=NOW)
 
     facts = await facts_of(contracts)
     assert (facts.promise_until_on, facts.is_held, facts.is_exempt) == (None, False, False)
@@ -110,9 +110,16 @@ async def test_where_nothing_protects_there_is_nothing_to_release(contracts: Sto
     await make_promise(contracts, date(2026, 4, 10), "1002")
     async with contracts.transaction() as session:
         with pytest.raises(NotAllowed, match="Nothing protects contract 1001"):
-            await release(session, "1001", actor="jan", why="", now=NOW)
+            await release(session, "1001", actor="jan", why="", today=TODAY, now=NOW)
 
     assert [action for action, *_ in await entries(contracts)] == ["promise.made"]
+
+
+async def test_a_promise_that_is_past_protects_no_more_and_is_not_released(contracts: Store) -> None:
+    await make_promise(contracts, TODAY)
+    async with contracts.transaction() as session:
+        with pytest.raises(NotAllowed, match="Nothing protects contract 1001"):
+            await release(session, "1001", actor="jan", why="", today=TODAY + timedelta(days=1), now=NOW)
 
 
 async def test_the_engine_finds_out_what_an_admin_did(contracts: Store) -> None:

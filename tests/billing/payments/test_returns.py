@@ -13,7 +13,7 @@ from billing.payments.importing import ImportReport, import_statements
 from billing.payments.operations import ignore, take_back, use_credit
 from billing.payments.returns import WaitingReturn, ignore_return, waiting_returns
 from billing.payments.rules import Received, taken_back
-from billing.payments.tables import Allocation, Payment, PaymentReturn
+from billing.payments.tables import Allocation, LedgerTransaction, Payment, PaymentReturn
 from billing.store import journal
 from billing.store.engine import Store
 from billing.store.tables import JournalEntry
@@ -162,6 +162,21 @@ async def test_the_engine_sees_a_return_and_why(store: Store) -> None:
         entry = (await session.execute(select(JournalEntry).filter_by(action="payment.returned"))).scalar_one()
     assert (entry.actor, entry.contract_id) == ("bank", contract_id)
     assert '"reopened":{"26001":"500.00"}' in entry.detail
+
+
+async def test_credit_that_pays_what_is_open_again_is_used_no_earlier_than_it_came(store: Store) -> None:
+    await add_debtor(store, i26001="500")
+    await take(store, line("1", "500", "1001"))
+    later = replace(line("2", "200", "1001"), booked_on=TODAY + timedelta(days=19))
+    await take(store, later, number="2")
+
+    async with store.transaction() as session:
+        on = TODAY + timedelta(days=4)
+        await take_back(session, 1, on=on, actor="admin:eva", now=NOW + timedelta(days=20))
+
+    async with store.reading() as session:
+        used = await session.scalars(select(LedgerTransaction.effective_on).filter_by(kind="credit"))
+        assert list(used) == [TODAY + timedelta(days=19)]
 
 
 async def test_credit_that_came_of_the_payment_goes_with_it_even_when_it_was_used(each_store: Store) -> None:

@@ -88,6 +88,16 @@ async def test_an_update_changes_the_named_rows_only(each_store: Store, count: i
     assert names == {n: f"Eva {n}" for n in numbers[:count]} | dict.fromkeys(numbers[count:], "Jana")
 
 
+async def test_a_constant_of_the_statement_is_the_same_in_every_row(each_store: Store) -> None:
+    blanking = update(_CUSTOMER).where(_CUSTOMER.c.number == bindparam("of_number")).values(name="gone")
+    numbers = [str(n) for n in range(MANY)]
+    async with each_store.transaction() as session:
+        await session.execute(insert(_CUSTOMER), [{"number": number, "name": "Jana"} for number in numbers])
+        await execute_many(session, blanking, [{"of_number": number} for number in numbers])
+
+        assert {row.name for row in await stored(session, _CUSTOMER)} == {"gone"}
+
+
 async def test_a_row_that_the_database_refuses_leaves_none_behind_and_its_error_shows_no_value(
     each_store: Store,
 ) -> None:
