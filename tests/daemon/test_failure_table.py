@@ -304,7 +304,7 @@ async def test_stage_that_nobody_knows__an_open_line_stays_open_until_a_person_b
     await isp.settle()
     assert await isp.stage("1003") == "clear"
     async with isp.store.transaction() as session:
-        await end_hold(session, "1003", actor="test", why="", now=isp.clock.now())
+        await end_hold(session, "1003", actor="test", why="", today=isp.clock.now().date(), now=isp.clock.now())
     await isp.settle()
 
     assert (await lines(isp))[2] == "notice"
