@@ -22,7 +22,7 @@ from config.settings import Settings
 from daemon.braking import Verdict
 from daemon.braking import release as release_held
 from daemon.cli.context import Context, JsonOption, current, out, run
-from daemon.cli.typed import given
+from daemon.cli.typed import given, id_
 from daemon.deciding import Decider, Known
 from daemon.engine_lock import engine_state
 from daemon.terminal import table
@@ -207,7 +207,7 @@ def hold(why: str = RequiredWhy) -> None:
 
 
 def undo(
-    run_id: int = typer.Argument(..., metavar="RUN", help="Its number, from `hradlo brake show`."),
+    run_id: int = typer.Argument(..., callback=id_, metavar="RUN", help="Its number, from `hradlo brake show`."),
     until: str = typer.Option("", help=f"The last day that is protected; without it, {UNDO_DAYS} days from today."),
     why: str = RequiredWhy,
 ) -> None:

@@ -11,6 +11,7 @@ from billing.customers.tables import Customer
 from billing.store.engine import Store
 from config.errors import NotFound
 from daemon.cli.context import Context, JsonOption, WhyOption, out, run
+from daemon.cli.typed import Id
 from daemon.terminal import table
 
 app = typer.Typer(no_args_is_help=True, help="Customers and their portal.")
@@ -64,13 +65,13 @@ def requests(json: bool = JsonOption) -> None:
 
 
 @app.command()
-def accept(request_id: int, why: str = WhyOption) -> None:
+def accept(request_id: Id, why: str = WhyOption) -> None:
     """Makes the change that a customer asked for."""
     _decide(request_id, why, is_accepted=True)
 
 
 @app.command()
-def refuse(request_id: int, why: str = WhyOption) -> None:
+def refuse(request_id: Id, why: str = WhyOption) -> None:
     """Leaves everything as it is; the customer reads the reason in the portal."""
     _decide(request_id, why, is_accepted=False)
 

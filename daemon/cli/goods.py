@@ -7,7 +7,7 @@ from billing.money import Money
 from billing.services import goods
 from billing.store.engine import Store
 from daemon.cli.context import Context, WhyOption, run
-from daemon.cli.typed import given
+from daemon.cli.typed import given, id_
 
 
 def sell(
@@ -40,7 +40,7 @@ def sell(
 
 
 def unsell(
-    sale: int = typer.Argument(..., metavar="SALE", help="Its number, as `sell` and `show` say it."),
+    sale: int = typer.Argument(..., callback=id_, metavar="SALE", help="Its number, as `sell` and `show` say it."),
     why: str = WhyOption,
 ) -> None:
     """Takes back what was sold, as long as no invoice has it."""

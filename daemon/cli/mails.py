@@ -9,6 +9,7 @@ from config.counting import counted
 from config.errors import NotAllowed
 from daemon import failed_mails
 from daemon.cli.context import Context, JsonOption, WhyOption, out, run
+from daemon.cli.typed import id_
 from daemon.terminal import table
 
 app = typer.Typer(no_args_is_help=True, help="Mails that a server refused for good.")
@@ -36,7 +37,7 @@ def failed(json: bool = JsonOption) -> None:
 
 
 @app.command()
-def retry(mail_ids: list[int] = typer.Argument(..., metavar="MAIL...", help=_IDS)) -> None:
+def retry(mail_ids: list[int] = typer.Argument(..., callback=id_, metavar="MAIL...", help=_IDS)) -> None:
     """Sends them again, to the address that the customer has now."""
 
     async def work(context: Context, store: Store) -> dict[int, str]:
@@ -50,7 +51,7 @@ def retry(mail_ids: list[int] = typer.Argument(..., metavar="MAIL...", help=_IDS
 
 @app.command()
 def dismiss(
-    mail_ids: list[int] | None = typer.Argument(None, metavar="MAIL...", help=_IDS),
+    mail_ids: list[int] | None = typer.Argument(None, callback=id_, metavar="MAIL...", help=_IDS),
     all_: bool = typer.Option(False, "--all", help="All that failed."),
     why: str = WhyOption,
 ) -> None:

@@ -19,7 +19,7 @@ from config.counting import counted
 from config.errors import NotAllowed
 from daemon.cli.context import Context, JsonOption, WhyOption, current, out, run
 from daemon.cli.files import FileArgument, file_bytes
-from daemon.cli.typed import given, needed
+from daemon.cli.typed import Id, given, id_, needed
 from daemon.terminal import table
 
 app = typer.Typer(help="Payments: from bank statements, in cash, and what a person says about them.")
@@ -139,7 +139,7 @@ def _suggestion_words(suggested: dict[str, Any]) -> str:
 
 @app.command()
 def assign(
-    payment_id: int,
+    payment_id: Id,
     invoice: str = typer.Argument("", help="The invoice to pay first; the rest goes to the oldest."),
     contract: str = typer.Option("", help="Instead of an invoice: the contract that it belongs to."),
 ) -> None:
@@ -162,7 +162,7 @@ def assign(
 
 
 @app.command()
-def unassign(payment_id: int, why: str = WhyOption) -> None:
+def unassign(payment_id: Id, why: str = WhyOption) -> None:
     """Takes back whose a payment is, or that it is nobody's: what it paid is open again, and it waits again."""
 
     async def work(context: Context, session: AsyncSession) -> str:
@@ -192,7 +192,7 @@ def ignore(
 
 @app.command("return")
 def return_(
-    payment_id: int,
+    payment_id: Id,
     movement: str = typer.Option("", metavar="R…", help="The waiting return; needed when several are of that amount."),
     on: str = DayOption,
     why: str = WhyOption,
@@ -256,4 +256,4 @@ def _waiting_id(text: str) -> tuple[bool, int]:
     digits = text.removeprefix("R").removeprefix("r")
     if not digits.isascii() or not digits.isdigit():
         raise NotAllowed(f"{text!r} is no id.", "`hradlo payments unmatched` lists them: 17 is a payment, R5 a return.")
-    return digits != text, int(digits)
+    return digits != text, id_(int(digits))

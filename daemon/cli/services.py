@@ -11,7 +11,7 @@ from billing.services import contracts, products
 from billing.store.engine import Store
 from config.counting import counted
 from daemon.cli.context import Context, JsonOption, WhyOption, out, run
-from daemon.cli.typed import given, needed
+from daemon.cli.typed import Id, given, needed
 from daemon.contract_report import SERVICE_COLUMNS
 from daemon.terminal import table
 
@@ -101,7 +101,7 @@ def list_services(contract: str, json: bool = JsonOption) -> None:
 
 
 @services_app.command()
-def stop(service: int, on: str = typer.Option(..., metavar="DAY", help="The last day."), why: str = WhyOption) -> None:
+def stop(service: Id, on: str = typer.Option(..., metavar="DAY", help="The last day."), why: str = WhyOption) -> None:
     """Ends a service."""
     ends_on = needed(iso_date, on, "--on")
     advice = _change(contracts.stop, service, ends_on=ends_on, why=why)
@@ -110,7 +110,7 @@ def stop(service: int, on: str = typer.Option(..., metavar="DAY", help="The last
 
 @services_app.command()
 def pause(
-    service: int,
+    service: Id,
     from_: str = typer.Option(..., "--from", metavar="DAY", help="The first day that is not billed."),
     until: str = typer.Option("", metavar="DAY", help="The last one; without it, until it is resumed."),
     why: str = WhyOption,
@@ -127,7 +127,7 @@ def pause(
 
 
 @services_app.command()
-def resume(service: int, on: str = typer.Option(..., metavar="DAY", help="The first day that is billed.")) -> None:
+def resume(service: Id, on: str = typer.Option(..., metavar="DAY", help="The first day that is billed.")) -> None:
     """Ends a pause."""
     _change(contracts.resume, service, on=needed(iso_date, on, "--on"))
     typer.echo(f"Service {service} is billed again from {on}.")
@@ -135,7 +135,7 @@ def resume(service: int, on: str = typer.Option(..., metavar="DAY", help="The fi
 
 @services_app.command()
 def price(
-    service: int,
+    service: Id,
     amount: str = typer.Argument(..., help="Per month, with VAT."),
     from_: str = typer.Option(..., "--from", metavar="DAY", help="The first day of the new price."),
     why: str = WhyOption,
@@ -152,7 +152,7 @@ def price(
 
 
 @services_app.command()
-def period(service: int, months: int = typer.Argument(..., help="1, 3 or 12")) -> None:
+def period(service: Id, months: int = typer.Argument(..., help="1, 3 or 12")) -> None:
     """How many months are invoiced at once."""
     _change(contracts.set_period, service, months)
     typer.echo(f"Service {service} is invoiced by {counted(months, 'month')}.")
@@ -160,7 +160,7 @@ def period(service: int, months: int = typer.Argument(..., help="1, 3 or 12")) -
 
 @services_app.command()
 def billed(
-    service: int,
+    service: Id,
     until: str = typer.Option(..., metavar="DAY", help="The last day that another program has invoiced."),
     why: str = WhyOption,
 ) -> None:

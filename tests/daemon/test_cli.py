@@ -559,3 +559,23 @@ def test_without_a_command_the_help_lists_them(isp: Admin) -> None:
 
     assert ran.code == 0
     assert all(name in ran.out for name in ("init", "import", "payments", "plan", "forecast", "show", "audit"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["undo", "{}", "--why", "x"],
+        ["unsell", "{}"],
+        ["mails", "retry", "1", "{}"],
+        ["mails", "dismiss", "{}"],
+        ["service", "stop", "{}", "--on", "2026-12-31"],
+        ["payments", "unassign", "{}"],
+        ["payments", "ignore", "R{}", "--why", "x"],
+        ["customer", "accept", "{}"],
+    ],
+)
+def test_a_number_that_no_database_keeps_is_refused_and_named(isp: Admin, command: list[str]) -> None:
+    ran = isp.run(*(word.format(2**63) for word in command))
+
+    assert ran.code == 1
+    assert f"{2**63}: nothing has a number as long as this" in ran.err
